@@ -1,0 +1,1 @@
+"""The custody service: see README.md for the rooms and the floors they stand on."""

@@ -1,0 +1,1 @@
+-- roles: see src/strongroom/roles/README.md

@@ -1,0 +1,1 @@
+-- identity: see src/strongroom/identity/README.md

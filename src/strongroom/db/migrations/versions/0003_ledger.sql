@@ -1,0 +1,1 @@
+-- ledger: see src/strongroom/ledger/README.md

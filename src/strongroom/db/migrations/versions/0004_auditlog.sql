@@ -1,0 +1,1 @@
+-- auditlog: see src/strongroom/auditlog/README.md

@@ -1,0 +1,1 @@
+-- outbox: see src/strongroom/outbox/README.md

@@ -1,0 +1,1 @@
+-- wallets: see src/strongroom/wallets/README.md

@@ -1,0 +1,1 @@
+-- chain: see src/strongroom/chain/README.md

@@ -1,0 +1,1 @@
+-- relay: see src/strongroom/relay/README.md

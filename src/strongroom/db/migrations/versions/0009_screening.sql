@@ -1,0 +1,1 @@
+-- screening: see src/strongroom/screening/README.md

@@ -1,0 +1,1 @@
+-- policy: see src/strongroom/policy/README.md

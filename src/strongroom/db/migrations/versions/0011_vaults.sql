@@ -1,0 +1,1 @@
+-- vaults: see src/strongroom/vaults/README.md

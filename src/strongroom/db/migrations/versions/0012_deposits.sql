@@ -1,0 +1,1 @@
+-- deposits: see src/strongroom/deposits/README.md

@@ -1,0 +1,1 @@
+-- withdrawals: see src/strongroom/withdrawals/README.md

@@ -1,0 +1,1 @@
+-- payments: see src/strongroom/payments/README.md

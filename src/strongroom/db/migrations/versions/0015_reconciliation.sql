@@ -1,0 +1,1 @@
+-- reconciliation: see src/strongroom/reconciliation/README.md

@@ -1,0 +1,1 @@
+-- exports: see src/strongroom/exports/README.md
