@@ -1,1 +1,113 @@
 -- withdrawals: see src/strongroom/withdrawals/README.md
+
+CREATE TABLE withdrawal (
+    organisation_id     uuid NOT NULL REFERENCES organisation (id),
+    id                  uuid NOT NULL,
+    intent              bytea NOT NULL CHECK (octet_length(intent) = 32),
+    fields              jsonb NOT NULL,
+    reference           text NOT NULL CHECK (length(reference) BETWEEN 1 AND 140),
+    initiator           text NOT NULL,
+    initiator_signature bytea NOT NULL CHECK (octet_length(initiator_signature) = 65),
+    vault_id            uuid NOT NULL,
+    source              text NOT NULL,
+    asset               text NOT NULL,
+    token               bytea CHECK (octet_length(token) = 20),
+    destination         bytea NOT NULL CHECK (octet_length(destination) = 20),
+    units               numeric(78, 0) NOT NULL CHECK (units > 0 AND units < 2 ^ 256::numeric),
+    valid_until         timestamptz NOT NULL,
+    policy_version      bigint NOT NULL,
+    state               text NOT NULL CHECK (state IN
+                            ('screening', 'queued', 'awaiting_approval', 'approved', 'binding',
+                             'signed', 'broadcast', 'mined', 'finalized', 'voiding', 'rejected',
+                             'expired', 'cancelled', 'blocked', 'failed')),
+    reason              text NOT NULL,
+    rule_id             text,
+    held                boolean NOT NULL,
+    screening_id        uuid,
+    safe_nonce          bigint CHECK (safe_nonce >= 0),
+    safe_tx_hash        bytea CHECK (octet_length(safe_tx_hash) = 32),
+    bound_at            timestamptz,
+    void_to             text CHECK (void_to IN ('expired', 'cancelled', 'failed')),
+    void_bound_at       timestamptz,
+    lease_until         timestamptz,
+    attempt             integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+    due_at              timestamptz NOT NULL,
+    request_id          text NOT NULL,
+    created_at          timestamptz NOT NULL,
+    updated_at          timestamptz NOT NULL,
+    PRIMARY KEY (organisation_id, id),
+    UNIQUE (organisation_id, intent),
+    UNIQUE (organisation_id, reference),
+    UNIQUE (organisation_id, vault_id, safe_nonce),
+    FOREIGN KEY (organisation_id, vault_id) REFERENCES vault (organisation_id, id),
+    CHECK ((safe_nonce IS NULL) = (safe_tx_hash IS NULL)),
+    CHECK (bound_at IS NULL OR safe_nonce IS NOT NULL),
+    CHECK (state <> 'voiding' OR (void_to IS NOT NULL AND bound_at IS NOT NULL))
+);
+CALL tenant_table('withdrawal', 'strongroom_relay', 'strongroom_indexer');
+CREATE INDEX withdrawal_due ON withdrawal (due_at, id)
+    WHERE state IN ('approved', 'binding', 'voiding');
+CREATE INDEX withdrawal_page ON withdrawal (organisation_id, state, id);
+
+-- Each step of a withdrawal's life, in the order in which it was taken.
+CREATE TABLE withdrawal_transition (
+    organisation_id uuid NOT NULL,
+    withdrawal_id   uuid NOT NULL,
+    step            integer NOT NULL CHECK (step >= 0),
+    from_state      text,
+    to_state        text NOT NULL,
+    reason          text NOT NULL,
+    actor           text NOT NULL,
+    at              timestamptz NOT NULL,
+    PRIMARY KEY (organisation_id, withdrawal_id, step),
+    FOREIGN KEY (organisation_id, withdrawal_id) REFERENCES withdrawal (organisation_id, id)
+);
+CALL tenant_table('withdrawal_transition', 'strongroom_relay', 'strongroom_indexer');
+CALL append_only('withdrawal_transition');
+
+-- One person's word on one Safe transaction; a second word of the same person has no place.
+CREATE TABLE withdrawal_approval (
+    organisation_id   uuid NOT NULL,
+    withdrawal_id     uuid NOT NULL,
+    kind              text NOT NULL CHECK (kind IN ('payment', 'rejection')),
+    person            text NOT NULL,
+    address           bytea NOT NULL CHECK (octet_length(address) = 20),
+    safe_tx_hash      bytea NOT NULL CHECK (octet_length(safe_tx_hash) = 32),
+    safe_tx_signature bytea NOT NULL CHECK (octet_length(safe_tx_signature) = 65),
+    payment_signature bytea CHECK (octet_length(payment_signature) = 65),
+    created_at        timestamptz NOT NULL,
+    PRIMARY KEY (organisation_id, withdrawal_id, kind, person),
+    UNIQUE (organisation_id, withdrawal_id, kind, address),
+    FOREIGN KEY (organisation_id, withdrawal_id) REFERENCES withdrawal (organisation_id, id),
+    CHECK ((kind = 'payment') = (payment_signature IS NOT NULL))
+);
+CALL tenant_table('withdrawal_approval', 'strongroom_relay', 'strongroom_indexer');
+CALL append_only('withdrawal_approval');
+
+-- What the signer permitted, and the outgoing row that carries it to the chain.
+CREATE TABLE withdrawal_permit (
+    organisation_id  uuid NOT NULL,
+    withdrawal_id    uuid NOT NULL,
+    kind             text NOT NULL CHECK (kind IN ('payment', 'rejection')),
+    safe_tx_hash     bytea NOT NULL CHECK (octet_length(safe_tx_hash) = 32),
+    policy_version   bigint NOT NULL,
+    valid_until      timestamptz NOT NULL,
+    permit_signature bytea NOT NULL CHECK (octet_length(permit_signature) = 65),
+    outgoing_id      uuid NOT NULL,
+    created_at       timestamptz NOT NULL,
+    PRIMARY KEY (organisation_id, withdrawal_id, kind),
+    FOREIGN KEY (organisation_id, withdrawal_id) REFERENCES withdrawal (organisation_id, id),
+    FOREIGN KEY (organisation_id, outgoing_id) REFERENCES outgoing (organisation_id, id)
+);
+CALL tenant_table('withdrawal_permit', 'strongroom_relay', 'strongroom_indexer');
+CALL append_only('withdrawal_permit');
+CREATE UNIQUE INDEX withdrawal_permit_outgoing ON withdrawal_permit (organisation_id, outgoing_id);
+
+GRANT SELECT, INSERT, UPDATE ON withdrawal TO strongroom_api;
+GRANT SELECT, UPDATE ON withdrawal TO strongroom_worker, strongroom_relay, strongroom_indexer;
+GRANT SELECT, INSERT ON withdrawal_transition
+    TO strongroom_api, strongroom_worker, strongroom_relay, strongroom_indexer;
+GRANT SELECT, INSERT ON withdrawal_approval TO strongroom_api;
+GRANT SELECT ON withdrawal_approval TO strongroom_worker, strongroom_relay, strongroom_indexer;
+GRANT SELECT, INSERT ON withdrawal_permit TO strongroom_relay;
+GRANT SELECT ON withdrawal_permit TO strongroom_api, strongroom_worker, strongroom_indexer;
