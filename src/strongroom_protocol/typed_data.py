@@ -1,0 +1,162 @@
+"""EIP-712: typed structures that people read and sign, hashed and shown from one definition.
+
+`digest` is what is signed; `as_json` is what a wallet is given (eth_signTypedData_v4). Both come
+from the same TypedData, so what is shown is what is hashed.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strongroom_protocol.addresses import Address, checksum
+from strongroom_protocol.encoding import to_hex
+from strongroom_protocol.errors import FieldInvalid, RangeExceeded
+from strongroom_protocol.hashing import keccak256
+
+_UINT = re.compile(r"uint(8|16|32|64|128|256)")
+_DOMAIN_FIELDS = (
+    ("name", "string"),
+    ("version", "string"),
+    ("chainId", "uint256"),
+    ("verifyingContract", "address"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One member of a structure: its name and its Solidity type."""
+
+    name: str
+    type: str
+
+
+Types = Mapping[str, tuple[Field, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """EIP-712 domain; members that are None are left out of its type."""
+
+    name: str | None = None
+    version: str | None = None
+    chain_id: int | None = None
+    verifying_contract: Address | None = None
+
+    def members(self) -> dict[str, object]:
+        """The members that are present, in the standard's order."""
+        values = (self.name, self.version, self.chain_id, self.verifying_contract)
+        pairs = zip(_DOMAIN_FIELDS, values, strict=True)
+        return {name: value for (name, _), value in pairs if value is not None}
+
+    def fields(self) -> tuple[Field, ...]:
+        """The type of this domain."""
+        present = self.members()
+        return tuple(Field(name, kind) for name, kind in _DOMAIN_FIELDS if name in present)
+
+
+@dataclass(frozen=True, slots=True)
+class TypedData:
+    """A structure in its domain. Values: int, bytes, str, bool, nested mappings, lists."""
+
+    domain: Domain
+    types: Types
+    primary: str
+    values: Mapping[str, object]
+
+
+def parse_type(text: str) -> tuple[str, tuple[Field, ...]]:
+    """("Mail", fields) of the text "Mail(address to,string contents)"."""
+    name, _, inner = text.removesuffix(")").partition("(")
+    members = [member.split(" ") for member in inner.split(",")]
+    return name, tuple(Field(field, kind) for kind, field in members)
+
+
+def encode_type(types: Types, primary: str) -> str:
+    """encodeType: the primary structure, then those it refers to in alphabetical order."""
+    others = sorted(_references(types, primary, set()) - {primary})
+    return "".join(
+        f"{name}({','.join(f'{field.type} {field.name}' for field in types[name])})"
+        for name in (primary, *others)
+    )
+
+
+def hash_struct(types: Types, primary: str, values: Mapping[str, object]) -> bytes:
+    """hashStruct: 32 bytes; raises FieldInvalid and RangeExceeded, naming the field."""
+    fields = types[primary]
+    if set(values) != {field.name for field in fields}:
+        raise FieldInvalid(f"{primary}: its members must be {[field.name for field in fields]}")
+    parts = [keccak256(encode_type(types, primary).encode())]
+    parts += [_encode(types, field.type, values[field.name], field.name) for field in fields]
+    return keccak256(b"".join(parts))
+
+
+def domain_separator(domain: Domain) -> bytes:
+    """The hashStruct of the domain: 32 bytes."""
+    return hash_struct({"EIP712Domain": domain.fields()}, "EIP712Domain", domain.members())
+
+
+def digest(typed: TypedData) -> bytes:
+    """The 32 bytes that are signed: keccak(0x1901 ‖ domain ‖ structure)."""
+    structure = hash_struct(typed.types, typed.primary, typed.values)
+    return keccak256(b"\x19\x01" + domain_separator(typed.domain) + structure)
+
+
+def as_json(typed: TypedData) -> dict[str, Any]:
+    """What eth_signTypedData_v4 takes; integers as decimal strings, bytes as 0x hex."""
+    types = {"EIP712Domain": typed.domain.fields(), **typed.types}
+    return {
+        "types": {
+            name: [{"name": field.name, "type": field.type} for field in fields]
+            for name, fields in types.items()
+        },
+        "primaryType": typed.primary,
+        "domain": {
+            field.name: _show(types, field.type, typed.domain.members()[field.name])
+            for field in typed.domain.fields()
+        },
+        "message": _show(types, typed.primary, typed.values),
+    }
+
+
+def _references(types: Types, name: str, found: set[str]) -> set[str]:
+    if name in types and name not in found:
+        found.add(name)
+        for field in types[name]:
+            _references(types, field.type.removesuffix("[]"), found)
+    return found
+
+
+def _encode(types: Types, kind: str, value: object, name: str) -> bytes:
+    if kind.endswith("[]") and isinstance(value, list | tuple):
+        return keccak256(b"".join(_encode(types, kind[:-2], item, name) for item in value))
+    if kind in types and isinstance(value, Mapping):
+        return hash_struct(types, kind, value)
+    if kind == "string" and isinstance(value, str):
+        return keccak256(value.encode("utf-8"))
+    if kind == "bytes" and isinstance(value, bytes):
+        return keccak256(value)
+    if kind == "bytes32" and isinstance(value, bytes) and len(value) == 32:
+        return value
+    if kind == "address" and isinstance(value, bytes) and len(value) == 20:
+        return value.rjust(32, b"\0")
+    if kind == "bool" and isinstance(value, bool):
+        return int(value).to_bytes(32, "big")
+    width = _UINT.fullmatch(kind)
+    if width and isinstance(value, int) and not isinstance(value, bool):
+        if value < 0 or value >> int(width[1]):
+            raise RangeExceeded(f"{name}: {value} does not fit {kind}")
+        return value.to_bytes(32, "big")
+    raise FieldInvalid(f"{name}: a value of {type(value).__name__} is no {kind}")
+
+
+def _show(types: Types, kind: str, value: object) -> Any:
+    if isinstance(value, Mapping):
+        return {field.name: _show(types, field.type, value[field.name]) for field in types[kind]}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_show(types, kind[:-2], item) for item in value]
+    if isinstance(value, bytes):
+        return checksum(value) if kind == "address" else to_hex(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
