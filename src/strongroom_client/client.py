@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from strongroom_client.errors import StrongroomClientError
 from strongroom_client.transport import Transport
@@ -28,7 +28,7 @@ class Strongroom:
     def __init__(self, base_url: str, token: str | None = None, **options: Any) -> None:
         self._http = Transport(base_url, token, **options)
 
-    def __enter__(self) -> "Strongroom":
+    def __enter__(self) -> Self:
         """Return itself; the connections are closed on leaving."""
         return self
 
