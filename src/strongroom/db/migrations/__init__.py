@@ -1,0 +1,1 @@
+"""The schema's history: hand-written SQL, run in order by Alembic."""

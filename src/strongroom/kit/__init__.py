@@ -1,0 +1,1 @@
+"""Time, identity of rows, errors, logs, metrics, loops: what every floor above may lean on."""

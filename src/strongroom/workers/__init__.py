@@ -1,0 +1,1 @@
+"""Jobs: one delivery task, and the handlers that the domains name."""
