@@ -29,6 +29,9 @@ class Config:
     rpc_urls: tuple[str, ...]
     chain_id: int
     confirmations: int
+    start_height: int
+    custody_officers: tuple[str, ...]
+    custody_quorum: int
     signer_socket: Path
     screener_key_file: Path | None
     api_host: str
@@ -50,6 +53,9 @@ class Config:
             rpc_urls=read.words("RPC_URLS"),
             chain_id=read.number("CHAIN_ID", 31337, minimum=1),
             confirmations=read.number("CONFIRMATIONS", 1, minimum=1),
+            start_height=read.number("START_HEIGHT", 0, minimum=0),
+            custody_officers=read.words("CUSTODY_OFFICERS"),
+            custody_quorum=read.number("CUSTODY_QUORUM", 2, minimum=1),
             signer_socket=Path(read.text("SIGNER_SOCKET", "signer.sock")),
             screener_key_file=read.path("SCREENER_KEY_FILE"),
             api_host=read.text("API_HOST", "127.0.0.1"),

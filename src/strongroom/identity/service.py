@@ -1,0 +1,199 @@
+"""Organisations, departments, people, credentials: written once, read by the ways in."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+
+from strongroom.auditlog import service as auditlog
+from strongroom.db.database import UnitOfWork
+from strongroom.identity import errors
+from strongroom.identity.models import Credential, Department, Organisation, Person
+from strongroom.identity.types import PEOPLE_ROLES, Caller, NewCredential, NewPerson, Role
+from strongroom_protocol.authority import Genesis, organisation_ref, organisation_uuid
+
+
+def authenticate(uow: UnitOfWork, token_hash: bytes, now: datetime) -> Caller:
+    """Find the caller by SHA-256 of the bearer token (32 bytes), in any organisation.
+
+    Raises CredentialUnknown for a token that is unknown, expired or revoked.
+    """
+    found = uow.session.execute(
+        text("SELECT * FROM credential_by_hash(:hash)"), {"hash": token_hash}
+    ).one_or_none()
+    if found is None or found.revoked_at is not None or found.expires_at <= now:
+        message = "The bearer token is not known, has expired or was revoked; ask for a new one."
+        raise errors.CredentialUnknown(message)
+    roles = frozenset(Role(role) for role in found.roles)
+    return Caller(found.organisation_id, found.id, found.version, found.person_id, roles)
+
+
+def require_role(caller: Caller, allowed: Iterable[Role]) -> None:
+    """Raise RoleMissing unless the caller holds one of the roles."""
+    wanted = frozenset(allowed)
+    if not caller.roles & wanted:
+        message = f"This needs one of the roles {', '.join(sorted(wanted))}; ask an administrator."
+        raise errors.RoleMissing(message)
+
+
+def next_account_index(uow: UnitOfWork) -> int:
+    """Return the next account of the seed that no organisation has taken."""
+    return int(uow.session.execute(text("SELECT next_account_index()")).scalar_one())
+
+
+def register_organisation(uow: UnitOfWork, genesis: Genesis) -> Organisation:
+    """Write down an organisation; its id follows from the genesis's hash.
+
+    The unit must be opened for that id. Raises OrganisationTaken.
+    """
+    ref = organisation_ref(genesis)
+    row = Organisation(
+        id=organisation_uuid(ref),
+        ref=ref,
+        name=genesis.name,
+        chain_id=genesis.chain_id,
+        account_index=genesis.account_index,
+        genesis=dict(genesis.as_json()),
+        created_at=uow.now,
+    )
+    _insert(
+        uow,
+        row,
+        errors.OrganisationTaken,
+        f"Account index {genesis.account_index}, or this "
+        "genesis, is registered already; take the next free index and a new salt.",
+    )
+    auditlog.append(uow, "identity.organisation_registered", str(row.id), {"genesis": row.genesis})
+    return row
+
+
+def organisation(uow: UnitOfWork) -> Organisation:
+    """Return the unit's own organisation. Raises OrganisationUnknown."""
+    row = uow.session.scalars(
+        select(Organisation).where(Organisation.id == uow.organisation_id)
+    ).one_or_none()
+    if row is None:
+        raise errors.OrganisationUnknown("There is no such organisation.")
+    return row
+
+
+def add_department(uow: UnitOfWork, name: str) -> Department:
+    """Write down a department. Raises NameTaken."""
+    row = Department(organisation_id=_own(uow), id=uow.new_id(), name=name, created_at=uow.now)
+    _insert(uow, row, errors.NameTaken, f"There is a department {name!r} already.")
+    auditlog.append(uow, "identity.department_added", str(row.id), {"name": name})
+    return row
+
+
+def add_person(uow: UnitOfWork, new: NewPerson) -> Person:
+    """Write down a person. Raises NameTaken, DepartmentUnknown, RoleUnknown."""
+    _check_roles(new.roles)
+    if new.department_id is not None and new.department_id not in {
+        row.id for row in departments(uow)
+    }:
+        raise errors.DepartmentUnknown("The organisation has no such department; add it first.")
+    row = Person(
+        organisation_id=_own(uow),
+        id=uow.new_id(),
+        handle=new.handle,
+        name=new.name,
+        department_id=new.department_id,
+        roles=list(new.roles),
+        address=new.address,
+        created_at=uow.now,
+        removed_at=None,
+    )
+    _insert(
+        uow,
+        row,
+        errors.NameTaken,
+        f"The handle {new.handle!r}, or the person's Ethereum "
+        "address, belongs to another person of this organisation.",
+    )
+    auditlog.append(uow, "identity.person_added", str(row.id), person_record(row))
+    return row
+
+
+def add_credential(uow: UnitOfWork, new: NewCredential) -> Credential:
+    """Write down a credential. Raises NameTaken, PersonUnknown, RoleUnknown."""
+    if uow.actor.kind != "system":
+        _check_roles(new.roles)
+    if new.person_id is not None:
+        person(uow, new.person_id)
+    row = Credential(
+        organisation_id=_own(uow),
+        id=uow.new_id(),
+        person_id=new.person_id,
+        label=new.label,
+        token_hash=new.token_hash,
+        roles=list(new.roles),
+        version=1,
+        created_at=uow.now,
+        expires_at=new.expires_at,
+        revoked_at=None,
+    )
+    _insert(uow, row, errors.NameTaken, "This token is in use already; make a new secret.")
+    body = {"label": row.label, "roles": row.roles, "person_id": _text(row.person_id)}
+    auditlog.append(uow, "identity.credential_added", str(row.id), body)
+    return row
+
+
+def departments(uow: UnitOfWork) -> list[Department]:
+    """Return the organisation's departments by name."""
+    own = Department.organisation_id == uow.organisation_id
+    return list(uow.session.scalars(select(Department).where(own).order_by(Department.name)))
+
+
+def people(uow: UnitOfWork) -> list[Person]:
+    """Return the organisation's people by handle, the removed ones too."""
+    own = Person.organisation_id == uow.organisation_id
+    return list(uow.session.scalars(select(Person).where(own).order_by(Person.handle)))
+
+
+def person(uow: UnitOfWork, person_id: UUID) -> Person:
+    """Return one person of the organisation. Raises PersonUnknown."""
+    row = uow.session.get(Person, (uow.organisation_id, person_id))
+    if row is None:
+        raise errors.PersonUnknown("The organisation has no such person.")
+    return row
+
+
+def person_record(row: Person) -> Mapping[str, Any]:
+    """Return what the audit log keeps of a person."""
+    return {
+        "handle": row.handle,
+        "name": row.name,
+        "roles": list(row.roles),
+        "department_id": _text(row.department_id),
+        "address": None if row.address is None else "0x" + row.address.hex(),
+    }
+
+
+def _check_roles(roles: Iterable[str]) -> None:
+    unknown = sorted(set(roles) - {str(role) for role in PEOPLE_ROLES})
+    if unknown:
+        known = ", ".join(sorted(PEOPLE_ROLES))
+        raise errors.RoleUnknown(f"No such role: {', '.join(unknown)}; the roles are {known}.")
+
+
+def _insert(uow: UnitOfWork, row: object, taken: type[errors.Conflict], message: str) -> None:
+    """Insert inside a savepoint, so that a name taken leaves the unit of work usable."""
+    try:
+        with uow.session.begin_nested():
+            uow.session.add(row)
+            uow.session.flush()
+    except IntegrityError as error:
+        raise taken(message) from error
+
+
+def _own(uow: UnitOfWork) -> UUID:
+    if uow.organisation_id is None:
+        raise errors.OrganisationUnknown("This unit of work serves no single organisation.")
+    return uow.organisation_id
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)

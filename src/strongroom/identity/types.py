@@ -1,0 +1,60 @@
+"""Values of identity: roles, scopes and the caller of a request."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+OrganisationId = NewType("OrganisationId", UUID)
+PersonId = NewType("PersonId", UUID)
+
+
+class Role(StrEnum):
+    """What a person may do at the API. `operator` is the custodian's own people."""
+
+    OPERATOR = "operator"
+    OWNER = "owner"
+    ADMINISTRATOR = "administrator"
+    INITIATOR = "initiator"
+    APPROVER = "approver"
+    COMPLIANCE = "compliance"
+    ACCOUNTANT = "accountant"
+    AUDITOR = "auditor"
+
+
+PEOPLE_ROLES = frozenset(Role) - {Role.OPERATOR}
+EVERY_ROLE = frozenset(Role)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: found by a bearer token, never by anything the body says."""
+
+    organisation_id: UUID
+    credential_id: UUID
+    credential_version: int
+    person_id: UUID | None
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True)
+class NewPerson:
+    """A person to be written down. `address` is 20 bytes, the person's own Ethereum key."""
+
+    handle: str
+    name: str
+    roles: tuple[str, ...]
+    department_id: UUID | None
+    address: bytes | None
+
+
+@dataclass(frozen=True)
+class NewCredential:
+    """A credential to be written down; `token_hash` is SHA-256 of the secret, 32 bytes."""
+
+    label: str
+    token_hash: bytes
+    roles: tuple[str, ...]
+    person_id: UUID | None
+    expires_at: datetime
