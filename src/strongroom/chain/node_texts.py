@@ -1,0 +1,61 @@
+"""The one table that turns what nodes say (geth, Erigon, Nethermind, Besu, Anvil) into errors.
+
+Numbers differ between nodes and -32603 wraps anything, so the text decides; numbers only where no
+text matched. The first row that matches wins: specific rows stand above general ones.
+"""
+
+import re
+from typing import Final
+
+from strongroom.chain.errors import (
+    AlreadyKnown,
+    BlockUnknown,
+    ChainError,
+    ExecutionReverted,
+    InsufficientFunds,
+    LimitExceeded,
+    MethodMissing,
+    NodeRefused,
+    NodeUnavailable,
+    NonceTooLow,
+    Underpriced,
+)
+
+_ROWS: Final[tuple[tuple[str, type[ChainError]], ...]] = (
+    (r"already known|already imported|alreadyknown|known transaction", AlreadyKnown),
+    (r"nonce (is )?too low|oldnonce|nonce_too_low|invalid transaction nonce", NonceTooLow),
+    (r"underpriced|feetoolow|replacementnotallowed|gas price below|fee too low", Underpriced),
+    (r"less than block base ?fee|max fee per gas less|fee cap less than|gas price too low",
+     Underpriced),
+    (r"insufficient funds|insufficientfunds|upfront cost exceeds|insufficient balance",
+     InsufficientFunds),
+    (r"execution reverted|vm exception|vm execution error|reverted 0x|^revert", ExecutionReverted),
+    (r"too many requests|rate limit|request limit|capacity|\b429\b", LimitExceeded),
+    (r"query returned more than|response size|block range|too many (results|blocks|logs)",
+     LimitExceeded),
+    (r"exceed(s|ed)? (the )?(max|limit)|limit exceeded|range too (large|wide)", LimitExceeded),
+    (r"method not found|does not exist/is not available|not supported|unsupported method",
+     MethodMissing),
+    (r"resource not found|(block|header)( was)? not found|unknown block|missing trie node",
+     BlockUnknown),
+    (r"not (currently )?canonical|no state available|historical state", BlockUnknown),
+    (r"time(d )?-?out|temporarily|try again|syncing", NodeUnavailable),
+)  # fmt: skip
+_TEXTS: Final = tuple((re.compile(text, re.IGNORECASE), error) for text, error in _ROWS)
+_NUMBERS: Final[dict[int, type[ChainError]]] = {
+    3: ExecutionReverted,
+    -32001: BlockUnknown,
+    -32005: LimitExceeded,
+    -32601: MethodMissing,
+    -32004: MethodMissing,
+}
+
+
+def classify(method: str, number: int, text: str, data: str = "") -> ChainError:
+    """The typed error for one JSON-RPC error object; `data` is its data member as text."""
+    whole = f"{text} {data}"
+    kind = next((error for row, error in _TEXTS if row.search(whole)), None)
+    if kind is None:
+        kind = _NUMBERS.get(number, NodeRefused)
+    message = f"The node refused {method}: {text.strip() or 'without a reason'} ({number})."
+    return kind(message, detail={"method": method, "number": number, "data": data[:2000]})
