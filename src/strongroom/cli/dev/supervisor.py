@@ -1,0 +1,160 @@
+"""Keeps a set of programs running: starts them in order, brings back what dies, ends them all.
+
+A program that dies is started again after a pause that grows; one that dies too often within a
+minute ends the whole run, with the end of its log.
+"""
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Self
+
+from strongroom.cli.dev.program import (
+    POLL_SECONDS,
+    Program,
+    ProgramFailed,
+    Running,
+    describe,
+    failure,
+    start,
+)
+
+PAUSES_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+DEATHS_MAX = 12
+DEATHS_WINDOW_SECONDS = 60.0
+
+
+class Interrupted(Exception):
+    """A person pressed Ctrl-C, or somebody sent SIGTERM."""
+
+
+@dataclass
+class _Slot:
+    program: Program
+    child: Running | None
+    due: float = 0.0
+    deaths: "deque[float]" = field(default_factory=deque)
+
+
+class Supervisor:
+    """Use as a context manager, from the main thread: on the way out nothing is left running."""
+
+    def __init__(
+        self,
+        publish: Callable[[dict[str, int]], None],
+        notice: Callable[[str], None],
+    ) -> None:
+        self._slots: dict[str, _Slot] = {}
+        self._publish = publish
+        self._notice = notice
+        self._interrupted = 0
+        self._former: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Self:
+        for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._former[which] = signal.signal(which, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop_all()
+        finally:
+            for which, handler in self._former.items():
+                signal.signal(which, handler)  # type: ignore[arg-type]
+
+    def start(self, programs: Sequence[Program]) -> None:
+        """Start programs side by side and return when all answer. Raises ProgramFailed."""
+        for program in programs:
+            self._slots[program.name] = _Slot(program, start(program))
+        self._tell()
+        for program in programs:
+            child = self._slots[program.name].child
+            while child is not None and not self._ready(child):
+                self.pause()
+
+    def run(self, program: Program, *, terminal: bool = False, seconds: float | None = None) -> int:
+        """Run a command to its end while the programs are watched; return its exit code."""
+        child = start(program, terminal=terminal)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        try:
+            while (code := child.exit_code) is None:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise ProgramFailed(child.failure(f"was not done within {seconds:.0f} seconds"))
+                self.pause()
+            return code
+        finally:
+            child.stop(seconds=5.0)
+
+    def command(self, program: Program, seconds: float = 180.0) -> None:
+        """Run a command of the start sequence. Raises ProgramFailed unless it exits 0."""
+        code = self.run(program, seconds=seconds)
+        if code != 0:
+            raise ProgramFailed(failure(program, f"ended with {describe(code)}"))
+
+    def watch(self) -> None:
+        """Watch until interrupted."""
+        while True:
+            self.pause()
+
+    def pause(self) -> None:
+        """Wait a moment; bring back what died. Raises Interrupted, ProgramFailed."""
+        time.sleep(POLL_SECONDS)
+        if self._interrupted:
+            raise Interrupted
+        for slot in self._slots.values():
+            self._look_after(slot)
+
+    def stop_all(self) -> None:
+        """End all programs, the last started first; one that will not end is killed."""
+        for slot in reversed(self._slots.values()):
+            if slot.child is not None:
+                slot.child.stop(seconds=0.5 if self._interrupted > 1 else 15.0)
+        self._slots.clear()
+        self._publish({})
+
+    def _ready(self, child: Running) -> bool:
+        if child.exit_code is not None:
+            raise ProgramFailed(child.failure(f"ended with {describe(child.exit_code)}"))
+        if child.program.ready():
+            return True
+        if time.monotonic() - child.started > child.program.ready_seconds:
+            limit = f"{child.program.ready_seconds:.0f} seconds"
+            raise ProgramFailed(child.failure(f"did not answer within {limit}"))
+        return False
+
+    def _look_after(self, slot: _Slot) -> None:
+        now = time.monotonic()
+        if slot.child is not None:
+            code = slot.child.exit_code
+            if code is None:
+                return
+            slot.child.kill()
+            self._note_death(slot, code, now)
+        elif now >= slot.due:
+            slot.child = start(slot.program)
+            self._tell()
+
+    def _note_death(self, slot: _Slot, code: int, now: float) -> None:
+        name = slot.program.name
+        while slot.deaths and slot.deaths[0] < now - DEATHS_WINDOW_SECONDS:
+            slot.deaths.popleft()
+        slot.deaths.append(now)
+        if slot.child is not None and len(slot.deaths) > DEATHS_MAX:
+            what = f"died {len(slot.deaths)} times within a minute, last with {describe(code)}"
+            raise ProgramFailed(slot.child.failure(what))
+        wait = PAUSES_SECONDS[min(len(slot.deaths), len(PAUSES_SECONDS)) - 1]
+        slot.child, slot.due = None, now + wait
+        self._notice(f"{name} ended ({describe(code)}); started again in {wait:g} s")
+
+    def _tell(self) -> None:
+        children = {name: slot.child for name, slot in self._slots.items()}
+        self._publish({name: child.pid for name, child in children.items() if child is not None})
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._interrupted += 1
+        if self._interrupted > 2:
+            os.write(2, b"\nstopping; every program is being ended\n")
