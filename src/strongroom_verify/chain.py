@@ -1,0 +1,116 @@
+"""CHAIN: a posting that names a transfer agrees with the log or transaction that was proven.
+
+How far each kind is proven: an ERC-20 transfer to its log (token, sender, recipient, units); a
+top-level native payment to its transaction (recipient, value) and the receipt's success; a payment
+made inside a contract call only to the success of its transaction, because receipts do not hold
+internal calls.
+"""
+
+from collections import Counter
+
+from strongroom_verify.blocks import ChainProofs, Proven, TransactionKey
+from strongroom_verify.errors import Malformed
+from strongroom_verify.ethereum import TokenTransfer
+from strongroom_verify.postings import ON_CHAIN_KINDS, ChainPoint, Movement, Posting
+
+LEVELS = {
+    "log": "equal to a proven token log",
+    "transaction": "equal to a proven transaction",
+    "receipt": "with a transaction proven to have succeeded",
+    "block": "with a block only",
+}
+
+
+class ChainCheck:
+    """Checks rows one after another; remembers what was booked, so nothing is booked twice."""
+
+    def __init__(self, proofs: ChainProofs, tokens: dict[str, bytes]) -> None:
+        self._proofs = proofs
+        self._tokens = tokens
+        self._booked: Counter[tuple[TransactionKey, str, int]] = Counter()
+        self._first_logs: dict[TransactionKey, set[int]] = {}
+        self.levels: Counter[str] = Counter()
+
+    def check(self, posting: Posting) -> None:
+        """Check one row that names a block. Raises Malformed when chain and row differ."""
+        point, movement = posting.chain, posting.movement
+        if point is None:
+            return
+        header = self._proofs.headers.get((point.chain_id, point.block_hash))
+        if header is None:
+            raise Malformed("the bundle has no header of the block that the row names")
+        if header.height != point.height:
+            raise Malformed(f"the row says height {point.height}, the header {header.height}")
+        if movement is None:
+            self.levels["block"] += 1
+            return
+        key = (point.chain_id, point.block_hash, movement.transaction)
+        proven = self._proofs.receipts.get(key)
+        if proven is None:
+            raise Malformed("the bundle has no receipt of the transaction that the row names")
+        if movement.kind not in ON_CHAIN_KINDS:
+            self.levels["receipt"] += 1
+            return
+        if not proven.receipt.succeeded:
+            raise Malformed("the transaction failed on chain, so it moved nothing")
+        _check_accounts(posting, movement, point)
+        self._check_once(key, posting, movement)
+        self.levels[self._prove(key, proven, posting, movement)] += 1
+
+    def _prove(
+        self, key: TransactionKey, proven: Proven, posting: Posting, movement: Movement
+    ) -> str:
+        if movement.kind == "erc20":
+            self._check_log(key, proven, posting, movement)
+            return "log"
+        if movement.token is not None:
+            raise Malformed("a native transfer names a token")
+        if movement.kind == "native" and proven.transaction is not None:
+            found = (proven.transaction.recipient, proven.transaction.value)
+            if found != (movement.recipient, posting.units):
+                raise Malformed("the transaction pays another address or another value")
+            return "transaction"
+        return "receipt"
+
+    def _check_log(
+        self, key: TransactionKey, proven: Proven, posting: Posting, movement: Movement
+    ) -> None:
+        """A row names a log by its place in the block; a receipt holds only its own logs.
+
+        The place of the receipt's first log is the one unknown: every row of the transaction must
+        fit the same one.
+        """
+        if movement.token is None or self._tokens.get(posting.asset) != movement.token:
+            raise Malformed(f"the row's token is not the contract stated for {posting.asset}")
+        wanted = TokenTransfer(movement.token, movement.sender, movement.recipient, posting.units)
+        fitting = {
+            movement.position - place
+            for place, log in enumerate(proven.receipt.logs)
+            if log == wanted and movement.position >= place
+        }
+        firsts = self._first_logs.get(key, fitting) & fitting
+        if not firsts:
+            raise Malformed("the receipt has no such transfer (token, from, to, units) there")
+        self._first_logs[key] = firsts
+
+    def _check_once(self, key: TransactionKey, posting: Posting, movement: Movement) -> None:
+        """One transfer is booked once; again only after its booking was reversed."""
+        place = (key, movement.kind, movement.position)
+        self._booked[place] += -1 if posting.phase == "reversal" else 1
+        if self._booked[place] not in {0, 1}:
+            raise Malformed("the same transfer is booked twice, or reversed before it was booked")
+
+
+def _check_accounts(posting: Posting, movement: Movement, point: ChainPoint) -> None:
+    """The custody account on either side is the address that received or sent."""
+    incoming, outgoing = posting.debit, posting.credit
+    if posting.phase == "reversal":
+        incoming, outgoing = outgoing, incoming
+    prefix = f"custody:{point.chain_id}:0x"
+    custody = [code for code in (incoming, outgoing) if code.startswith("custody:")]
+    if not custody:
+        raise Malformed("the row names a transfer but touches no custody account")
+    if incoming in custody and incoming != prefix + movement.recipient.hex():
+        raise Malformed("the debited custody account is not the transfer's recipient")
+    if outgoing in custody and outgoing != prefix + movement.sender.hex():
+        raise Malformed("the credited custody account is not the transfer's sender")
