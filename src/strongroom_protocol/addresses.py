@@ -9,6 +9,10 @@ from strongroom_protocol.hashing import keccak256
 Address = NewType("Address", bytes)
 
 ZERO: Final = Address(bytes(20))
+# Bit 0x20 is what tells "a" from "A": kept where the digit is a letter, and where EIP-55's hash
+# has a nibble of 8 or more.
+_LETTERS = bytes(0x20 if chr(code) in "abcdef" else 0 for code in range(256))
+_HIGH_NIBBLES = bytes(0x20 if chr(code) in "89abcdef" else 0 for code in range(256))
 _FORM = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
@@ -48,12 +52,11 @@ def checksum(address: bytes) -> str:
     """EIP-55 text of 20 bytes."""
     if len(address) != 20:
         raise AddressInvalid(f"an address has 20 bytes, not {len(address)}")
-    plain = address.hex()
-    nibbles = keccak256(plain.encode("ascii")).hex()
-    return "0x" + "".join(
-        digit.upper() if nibble >= "8" else digit
-        for digit, nibble in zip(plain, nibbles, strict=False)
-    )
+    plain = address.hex().encode("ascii")
+    nibbles = keccak256(plain)[:20].hex().encode("ascii")
+    flip = int.from_bytes(plain.translate(_LETTERS), "big")
+    flip &= int.from_bytes(nibbles.translate(_HIGH_NIBBLES), "big")
+    return "0x" + (int.from_bytes(plain, "big") ^ flip).to_bytes(40, "big").decode("ascii")
 
 
 def address_of_public_key(public_key: bytes) -> Address:

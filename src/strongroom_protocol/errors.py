@@ -9,6 +9,12 @@ class ProtocolError(ValueError):
 
     code = "protocol.invalid"
 
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        """`code` narrows the class's own code for one case."""
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
 
 class FieldInvalid(ProtocolError):
     """A field of a document has the wrong form; the message begins with the field's path."""

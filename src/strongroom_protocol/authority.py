@@ -1,0 +1,261 @@
+"""Whose word counts: the genesis of an organisation and its signed policy bundles.
+
+Documents are canonical JSON; parsing refuses unknown members and names the path of what is wrong.
+A vault keeps the people, tokens and destinations it was made with (`vault`), in every version:
+its address follows from them, so any bundle yields the same one.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from strongroom_protocol.addresses import Address, checksum
+from strongroom_protocol.amounts import Asset
+from strongroom_protocol.bundle import (
+    POLICY_TYPE,
+    Account,
+    Bundle,
+    Destination,
+    Limit,
+    Person,
+    Token,
+    Vault,
+)
+from strongroom_protocol.canonical import content_hash
+from strongroom_protocol.documents import Members, check_distinct, text_at
+from strongroom_protocol.encoding import to_hex
+from strongroom_protocol.errors import FieldInvalid
+from strongroom_protocol.rules import parse_rule
+
+__all__ = [
+    "Account",
+    "Bundle",
+    "Destination",
+    "Genesis",
+    "Limit",
+    "Person",
+    "Token",
+    "Vault",
+    "bundle_digest",
+    "organisation_ref",
+    "organisation_uuid",
+    "parse_bundle",
+    "parse_genesis",
+]
+
+GENESIS_TYPE = "strongroom.genesis/1"
+ROLES = frozenset({"administrator", "initiator", "approver", "compliance", "auditor", "owner"})
+SIGNING_ROLES = frozenset({"administrator", "initiator", "approver"})
+CHAIN_ID_MAX = 2**53 - 1
+ACCOUNT_INDEX_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """How an organisation began; its hash is the organisation's name for ever."""
+
+    name: str
+    chain_id: int
+    account_index: int
+    administrators: tuple[Address, ...]
+    administrator_quorum: int
+    approvers: tuple[Address, ...]
+    salt: bytes
+
+    def document(self) -> dict[str, Any]:
+        """The JSON that is hashed."""
+        return {
+            "type": GENESIS_TYPE,
+            "name": self.name,
+            "chain_id": self.chain_id,
+            "account_index": self.account_index,
+            "administrators": [checksum(one) for one in self.administrators],
+            "administrator_quorum": self.administrator_quorum,
+            "approvers": [checksum(one) for one in self.approvers],
+            "salt": to_hex(self.salt),
+        }
+
+
+def parse_genesis(document: object) -> Genesis:
+    """Raises FieldInvalid, AddressInvalid."""
+    names = {"type", "name", "chain_id", "account_index", "administrators"}
+    names |= {"administrator_quorum", "approvers", "salt"}
+    members = Members(document, "genesis", names)
+    members.constant("type", GENESIS_TYPE)
+    administrators = members.addresses("administrators", minimum=1)
+    return Genesis(
+        name=members.text("name"),
+        chain_id=members.integer("chain_id", 1, CHAIN_ID_MAX),
+        account_index=members.integer("account_index", 0, ACCOUNT_INDEX_MAX),
+        administrators=administrators,
+        administrator_quorum=members.integer("administrator_quorum", 1, len(administrators)),
+        approvers=members.addresses("approvers", minimum=1),
+        salt=members.hash32("salt"),
+    )
+
+
+def organisation_ref(genesis: Genesis) -> bytes:
+    """The organisation's 32 bytes in everything that is signed."""
+    return content_hash(genesis.document())
+
+
+def organisation_uuid(ref: bytes) -> UUID:
+    """The organisation's id in the database: UUIDv8 (RFC 9562) of the reference's first bytes."""
+    number = int.from_bytes(ref[:16], "big")
+    number = number & ~(0xF << 76) | (0x8 << 76)
+    return UUID(int=number & ~(0x3 << 62) | (0x2 << 62))
+
+
+def bundle_digest(bundle: Bundle) -> bytes:
+    """The 32 bytes that administrators sign, and that the next version names as previous."""
+    return bundle.structure().digest(bundle.chain_id)
+
+
+def parse_bundle(document: object) -> Bundle:
+    """A bundle that is consistent in itself; raises FieldInvalid, AddressInvalid, AssetInvalid."""
+    names = {"type", "organisation", "version", "previous", "chain_id", "people", "account"}
+    names |= {"administrator_quorum", "vault", "tokens", "address_book", "limits", "rules"}
+    members = Members(document, "bundle", names | {"mandates", "fees", "valid_until"})
+    members.constant("type", POLICY_TYPE)
+    people = members.list("people", _person, minimum=1)
+    administrators = sum("administrator" in person.roles for person in people)
+    fees = members.part("fees", _fees)
+    bundle = Bundle(
+        organisation=members.hash32("organisation"),
+        version=members.integer("version", 1),
+        previous=members.hash32("previous"),
+        chain_id=members.integer("chain_id", 1, CHAIN_ID_MAX),
+        people=people,
+        administrator_quorum=members.integer("administrator_quorum", 1, administrators),
+        account=members.part("account", _account),
+        vault=members.part("vault", _vault),
+        tokens=members.list("tokens", _token, minimum=1),
+        address_book=members.list("address_book", _destination),
+        limits=members.list("limits", _limit),
+        rules=members.list("rules", parse_rule, maximum=1_000),
+        sweep_mandate=members.part("mandates", _sweep_mandate),
+        max_fee_per_gas_wei=fees[0],
+        max_total_fee_wei=fees[1],
+        valid_until=members.integer("valid_until", 1),
+    )
+    _check_lists(bundle)
+    _check_rules(bundle)
+    if bundle.version == 1:
+        _check_founding(bundle)
+    return bundle
+
+
+def _check_lists(bundle: Bundle) -> None:
+    check_distinct([person.id for person in bundle.people], "bundle.people (id)")
+    keys = [person.address for person in bundle.people if person.address is not None]
+    check_distinct(keys, "bundle.people (address)")
+    check_distinct([token.asset for token in bundle.tokens], "bundle.tokens (asset)")
+    check_distinct([token.contract for token in bundle.tokens], "bundle.tokens (contract)")
+    check_distinct([entry.address for entry in bundle.address_book], "bundle.address_book")
+    check_distinct([rule.id for rule in bundle.rules], "bundle.rules (id)")
+    contracts = {token.contract for token in bundle.tokens}
+    if any(entry.address in contracts for entry in bundle.address_book):
+        raise FieldInvalid("bundle.address_book: what is paid to a token's contract is lost")
+    if [limit.asset for limit in bundle.limits] != [token.asset for token in bundle.tokens]:
+        raise FieldInvalid("bundle.limits: must name each asset of tokens once, in that order")
+
+
+def _check_rules(bundle: Bundle) -> None:
+    people = {person.id for person in bundle.people}
+    departments = {person.department for person in bundle.people}
+    assets = {token.asset.code for token in bundle.tokens}
+    book = {entry.address for entry in bundle.address_book}
+    for i, rule in enumerate(bundle.rules):
+        when, path = rule.when, f"bundle.rules[{i}]"
+        named = () if when.destinations == "address_book" else when.destinations
+        for what, used, known in (
+            ("initiators", when.initiators, people),
+            ("departments", when.departments, departments),
+            ("assets", when.assets, assets),
+            ("destinations", named, book),
+        ):
+            if not set[object](used or ()) <= known:
+                raise FieldInvalid(f"{path}.when.{what}: names something the bundle does not have")
+        for need in rule.approvals:
+            able = [
+                person for person in bundle.people if need.fits(person.roles, person.department)
+            ]
+            if len(able) < need.minimum:
+                raise FieldInvalid(f"{path}.approvals: {need.sentence()} can never be met")
+
+
+def _check_founding(bundle: Bundle) -> None:
+    vault = bundle.vault
+    if not set(vault.owners) <= bundle.addresses_with("approver"):
+        raise FieldInvalid("bundle.vault.owners: every owner must be an approver among the people")
+    contracts = sorted(token.contract for token in bundle.tokens if token.contract is not None)
+    if list(vault.tokens) != contracts:
+        raise FieldInvalid("bundle.vault.tokens: must be the contracts of tokens")
+    if list(vault.destinations) != sorted(entry.address for entry in bundle.address_book):
+        raise FieldInvalid("bundle.vault.destinations: must be the addresses of the address book")
+
+
+def _person(value: object, path: str) -> Person:
+    members = Members(value, path, {"id", "name", "address", "roles", "department"})
+    roles = members.list("roles", _role, minimum=1, maximum=len(ROLES))
+    check_distinct(list(roles), members.path("roles"))
+    address = members.address_or_none("address")
+    if address is None and SIGNING_ROLES & set(roles):
+        raise members.fail("address", "whoever signs needs one")
+    return Person(
+        id=members.text("id", 64),
+        name=members.text("name"),
+        address=address,
+        roles=roles,
+        department=members.text_or_none("department"),
+    )
+
+
+def _role(value: object, path: str) -> str:
+    role = text_at(value, path)
+    if role not in ROLES:
+        raise FieldInvalid(f"{path}: must be one of {', '.join(sorted(ROLES))}")
+    return role
+
+
+def _account(value: object, path: str) -> Account:
+    members = Members(value, path, {"index", "manifest_root", "xpub_hash"})
+    index = members.integer("index", 0, ACCOUNT_INDEX_MAX)
+    return Account(index, members.hash32("manifest_root"), members.hash32("xpub_hash"))
+
+
+def _vault(value: object, path: str) -> Vault:
+    members = Members(value, path, {"salt", "owners", "threshold", "tokens", "destinations"})
+    owners = members.addresses("owners", minimum=1)
+    return Vault(
+        salt=members.hash32("salt"),
+        owners=owners,
+        threshold=members.integer("threshold", 1, len(owners)),
+        tokens=members.addresses("tokens"),
+        destinations=members.addresses("destinations"),
+    )
+
+
+def _token(value: object, path: str) -> Token:
+    members = Members(value, path, {"asset", "contract"})
+    return Token(Asset(members.text("asset")), members.address_or_none("contract"))
+
+
+def _destination(value: object, path: str) -> Destination:
+    members = Members(value, path, {"address", "label"})
+    return Destination(members.address("address"), members.text("label"))
+
+
+def _limit(value: object, path: str) -> Limit:
+    members = Members(value, path, {"asset", "per_payment_units", "per_day_units"})
+    asset = Asset(members.text("asset"))
+    return Limit(asset, members.units("per_payment_units"), members.units("per_day_units"))
+
+
+def _sweep_mandate(value: object, path: str) -> bool:
+    return Members(value, path, {"sweep"}).boolean("sweep")
+
+
+def _fees(value: object, path: str) -> tuple[int, int]:
+    members = Members(value, path, {"max_fee_per_gas_wei", "max_total_fee_wei"})
+    return members.units("max_fee_per_gas_wei"), members.units("max_total_fee_wei")

@@ -1,0 +1,184 @@
+"""A policy bundle in memory: people, vault, tokens, address book, limits, rules, mandates.
+
+`authority.parse_bundle` is the way in, and checks; `Bundle.document` is the way out, to be hashed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from strongroom_protocol.addresses import Address, checksum
+from strongroom_protocol.amounts import Asset
+from strongroom_protocol.canonical import content_hash
+from strongroom_protocol.encoding import to_hex
+from strongroom_protocol.intents import PolicyBundle
+from strongroom_protocol.rules import Rule, rule_document
+
+POLICY_TYPE = "strongroom.policy/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whose signature may count. `address` may be None where no role signs."""
+
+    id: str
+    name: str
+    address: Address | None
+    roles: tuple[str, ...]
+    department: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The HD account: which, and what custody officers signed about it."""
+
+    index: int
+    manifest_root: bytes
+    xpub_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """What the vault was made with. Lists ascend by address."""
+
+    salt: bytes
+    owners: tuple[Address, ...]
+    threshold: int
+    tokens: tuple[Address, ...]
+    destinations: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An asset and its contract on the bundle's chain; None = the native coin."""
+
+    asset: Asset
+    contract: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One entry of the address book."""
+
+    address: Address
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Units of one asset: at most a payment, at most in any rolling day."""
+
+    asset: Asset
+    per_payment_units: int
+    per_day_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One version of an organisation's policy; `valid_until` in Unix seconds."""
+
+    organisation: bytes
+    version: int
+    previous: bytes
+    chain_id: int
+    people: tuple[Person, ...]
+    administrator_quorum: int
+    account: Account
+    vault: Vault
+    tokens: tuple[Token, ...]
+    address_book: tuple[Destination, ...]
+    limits: tuple[Limit, ...]
+    rules: tuple[Rule, ...]
+    sweep_mandate: bool
+    max_fee_per_gas_wei: int
+    max_total_fee_wei: int
+    valid_until: int
+
+    def person_of(self, address: Address) -> Person | None:
+        """Who signs with this address."""
+        return next((person for person in self.people if person.address == address), None)
+
+    def addresses_with(self, role: str) -> frozenset[Address]:
+        """The keys of everybody with that role."""
+        return frozenset(
+            person.address
+            for person in self.people
+            if person.address is not None and role in person.roles
+        )
+
+    def token_of(self, contract: Address | None) -> Token | None:
+        """The listed token with this contract; None asks for the native coin."""
+        return next((token for token in self.tokens if token.contract == contract), None)
+
+    def limit_of(self, asset: Asset) -> Limit | None:
+        """The asset's limits."""
+        return next((limit for limit in self.limits if limit.asset == asset), None)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON that is hashed and signed."""
+        return _bundle_document(self)
+
+    def structure(self) -> PolicyBundle:
+        """What administrators sign."""
+        content = content_hash(self.document())
+        return PolicyBundle(self.organisation, self.version, self.previous, content)
+
+
+def _bundle_document(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "type": POLICY_TYPE,
+        "organisation": to_hex(bundle.organisation),
+        "version": bundle.version,
+        "previous": to_hex(bundle.previous),
+        "chain_id": bundle.chain_id,
+        "people": [_person_document(person) for person in bundle.people],
+        "administrator_quorum": bundle.administrator_quorum,
+        "account": {
+            "index": bundle.account.index,
+            "manifest_root": to_hex(bundle.account.manifest_root),
+            "xpub_hash": to_hex(bundle.account.xpub_hash),
+        },
+        "vault": {
+            "salt": to_hex(bundle.vault.salt),
+            "owners": [checksum(owner) for owner in bundle.vault.owners],
+            "threshold": bundle.vault.threshold,
+            "tokens": [checksum(token) for token in bundle.vault.tokens],
+            "destinations": [checksum(one) for one in bundle.vault.destinations],
+        },
+        "tokens": [
+            {"asset": token.asset.code, "contract": _address_text(token.contract)}
+            for token in bundle.tokens
+        ],
+        "address_book": [
+            {"address": checksum(entry.address), "label": entry.label}
+            for entry in bundle.address_book
+        ],
+        "limits": [
+            {
+                "asset": limit.asset.code,
+                "per_payment_units": str(limit.per_payment_units),
+                "per_day_units": str(limit.per_day_units),
+            }
+            for limit in bundle.limits
+        ],
+        "rules": [rule_document(rule) for rule in bundle.rules],
+        "mandates": {"sweep": bundle.sweep_mandate},
+        "fees": {
+            "max_fee_per_gas_wei": str(bundle.max_fee_per_gas_wei),
+            "max_total_fee_wei": str(bundle.max_total_fee_wei),
+        },
+        "valid_until": bundle.valid_until,
+    }
+
+
+def _person_document(person: Person) -> dict[str, Any]:
+    return {
+        "id": person.id,
+        "name": person.name,
+        "address": _address_text(person.address),
+        "roles": list(person.roles),
+        "department": person.department,
+    }
+
+
+def _address_text(address: Address | None) -> str | None:
+    return None if address is None else checksum(address)

@@ -1,0 +1,131 @@
+"""The verdict on one payment under one bundle: deny wins, and what no rule names is denied.
+
+The API previews with it and the signer decides with it. Facts come from signatures and from the
+signer's own counters; time is one of them. A person counts for every requirement that fits.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from strongroom_protocol.addresses import Address, checksum
+from strongroom_protocol.amounts import Amount, Asset
+from strongroom_protocol.bundle import Bundle, Person
+from strongroom_protocol.rules import ADDRESS_BOOK, Requirement, Rule, When
+
+DAY_SECONDS = 86_400
+Kind = Literal["allowed", "denied", "awaiting_approvals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One payment. `spent_units`: paid in this asset in the day before `now` (Unix seconds).
+
+    `initiator` and `approvers` are ids of the bundle's people.
+    """
+
+    initiator: str
+    asset: str
+    units: int
+    destination: Address
+    now: int
+    spent_units: int = 0
+    approvers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided, by which rule, in a sentence; `missing` is what would change it."""
+
+    kind: Kind
+    rule_id: str
+    sentence: str
+    required: tuple[Requirement, ...] = ()
+    missing: tuple[Requirement, ...] = ()
+
+
+def evaluate(bundle: Bundle, facts: Facts) -> Verdict:
+    """The verdict; never raises for a payment, and denies what it does not know."""
+    person = next((one for one in bundle.people if one.id == facts.initiator), None)
+    denial = _built_in(bundle, facts, person)
+    if denial is not None or person is None:
+        return denial or _denied("people", "The initiator is unknown.")
+    matching = [rule for rule in bundle.rules if _matches(rule.when, bundle, facts, person)]
+    for rule in matching:
+        if rule.verdict == "deny":
+            return _denied(rule.id, f"Rule {rule.id} denies this payment of {_amount(facts)}.")
+    if not matching:
+        return _denied("default", f"No rule allows {person.name} to pay {_amount(facts)} there.")
+    return _with_approvals(bundle, facts, matching)
+
+
+def _built_in(bundle: Bundle, facts: Facts, person: Person | None) -> Verdict | None:
+    """What every bundle denies: its own end, strangers, unlisted assets and places, limits."""
+    if facts.now > bundle.valid_until:
+        return _denied("valid_until", f"Policy version {bundle.version} has run out; renew it.")
+    if person is None or "initiator" not in person.roles:
+        return _denied("initiator", f"{facts.initiator} is no initiator in this policy.")
+    listed = {token.asset.code for token in bundle.tokens}
+    limit = bundle.limit_of(Asset(facts.asset)) if facts.asset in listed else None
+    if limit is None:
+        return _denied("assets", f"{facts.asset} is not among this policy's assets.")
+    if facts.destination not in {entry.address for entry in bundle.address_book}:
+        where = checksum(facts.destination)
+        return _denied("address_book", f"{where} is not in the address book of this policy.")
+    if facts.units <= 0:
+        return _denied("units", "A payment of nothing is none.")
+    if facts.units > limit.per_payment_units:
+        most = Amount(limit.per_payment_units, limit.asset)
+        return _denied("limits", f"{_amount(facts)} is more than the {most} of one payment.")
+    if facts.units + facts.spent_units > limit.per_day_units:
+        most, spent = (
+            Amount(limit.per_day_units, limit.asset),
+            Amount(facts.spent_units, limit.asset),
+        )
+        sentence = f"{_amount(facts)} with the {spent} of the last day is more than {most} a day."
+        return _denied("limits", sentence)
+    return None
+
+
+def _with_approvals(bundle: Bundle, facts: Facts, matching: list[Rule]) -> Verdict:
+    """All matching rules' requirements together, and the vault's own threshold."""
+    required = [Requirement("approver", None, bundle.vault.threshold)]
+    required += [need for rule in matching for need in rule.approvals]
+    required = list(dict.fromkeys(required))
+    approved = [
+        person
+        for person in bundle.people
+        if person.id in facts.approvers and person.id != facts.initiator
+    ]
+    missing = []
+    for need in required:
+        there = sum(need.fits(person.roles, person.department) for person in approved)
+        if there < need.minimum:
+            missing.append(Requirement(need.role, need.department, need.minimum - there))
+    rule_id = next((rule.id for rule in matching if rule.verdict == "approvals"), matching[0].id)
+    if missing:
+        words = " and ".join(need.sentence() for need in missing)
+        sentence = f"{_amount(facts)} waits for {words} (rule {rule_id})."
+        return Verdict("awaiting_approvals", rule_id, sentence, tuple(required), tuple(missing))
+    sentence = f"Rule {rule_id} allows {_amount(facts)}: everybody it asks for has approved."
+    return Verdict("allowed", rule_id, sentence, tuple(required))
+
+
+def _matches(when: When, bundle: Bundle, facts: Facts, person: Person) -> bool:
+    book = {entry.address for entry in bundle.address_book}
+    places = book if when.destinations == ADDRESS_BOOK else when.destinations
+    return (
+        (when.initiators is None or facts.initiator in when.initiators)
+        and (when.departments is None or person.department in when.departments)
+        and (when.assets is None or facts.asset in when.assets)
+        and (places is None or facts.destination in places)
+        and (when.units_above is None or facts.units > when.units_above)
+        and (when.units_at_most is None or facts.units <= when.units_at_most)
+    )
+
+
+def _denied(rule_id: str, sentence: str) -> Verdict:
+    return Verdict("denied", rule_id, sentence)
+
+
+def _amount(facts: Facts) -> str:
+    return str(Amount(facts.units, Asset(facts.asset)))
