@@ -202,7 +202,7 @@ class Table:
         environment = {
             **self.service_environment("strongroom_relay"),
             **self.ceremony_environment(),
-            "STRONGROOM_OWNER_DATABASE_URL": self.postgres.url(database="postgres"),
+            "STRONGROOM_OWNER_DATABASE_URL": self.postgres.url(database=DATABASE),
             "STRONGROOM_DEPLOYER_KEY_FILE": str(self.state.secrets / "deployer.key"),
         }
         argv = (executable(script), *words)
