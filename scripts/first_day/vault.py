@@ -36,7 +36,7 @@ def create(cast: Cast) -> None:
     threshold = int(node.view(vault, "getThreshold()"), 16)
     diary.check(
         owners == approvers and threshold == 2,
-        f"its owners are the {len(owners)} approvers, any {threshold} may pay; we are not among them",
+        f"its owners are the {len(owners)} approvers, any {threshold} may pay, none is ours",
         owners,
     )
     slots = [_address_in(cast, vault, slot) for slot in (GUARD_SLOT, MODULE_GUARD_SLOT)]

@@ -1,0 +1,1 @@
+"""The custody API: HTTP lives here and in the console, nowhere below."""

@@ -1,0 +1,302 @@
+"""Withdrawals: draft, request, approve, reject, cancel, follow."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
+
+from strongroom.api.command import Posting
+from strongroom.api.query import Reading
+from strongroom.api.security import Caller, needs
+from strongroom.api.shapes import (
+    AccountName,
+    AddressText,
+    After,
+    AmountText,
+    AssetCode,
+    Page,
+    PageSize,
+    Reference,
+    Shown,
+    SignatureHex,
+    Strict,
+    hexed,
+    page,
+)
+from strongroom.db.database import UnitOfWork
+from strongroom.identity import service as identity
+from strongroom.identity.errors import PersonUnknown
+from strongroom.identity.types import Role
+from strongroom.withdrawals import service as withdrawals
+from strongroom.withdrawals.types import TransitionView, WithdrawalView
+from strongroom_protocol.addresses import checksum
+
+router = APIRouter(prefix="/withdrawals", tags=["withdrawals"])
+INITIATING = [Depends(needs(Role.INITIATOR))]
+APPROVING = [Depends(needs(Role.APPROVER))]
+Text500 = Annotated[str, Field(min_length=3, max_length=280)]
+
+
+class DraftOut(Shown):
+    """What the initiator is to sign, and what the policy would say. Nothing is kept."""
+
+    chain_id: int
+    intent: dict[str, Any]
+    request_id: str
+    typed_data: dict[str, Any]
+    verdict: str
+    sentence: str
+
+
+class WithdrawalIn(Strict):
+    """A withdrawal: the intent as drafted, and the initiator's EIP-712 signature over it."""
+
+    account: AccountName
+    intent: dict[str, Any]
+    initiator_signature: SignatureHex
+
+
+class ApprovalIn(Strict):
+    """An approver's signatures: the SafeTx, and the readable VaultPayment."""
+
+    safe_tx_signature: SignatureHex
+    payment_signature: SignatureHex | None = None
+
+
+class RefusalIn(Strict):
+    """A final refusal: the reason, and the EIP-712 `Rejection` signed with it."""
+
+    reason: Text500
+    signature: SignatureHex
+
+
+class ApprovalOut(Shown):
+    """Who approved."""
+
+    person: str
+    address: str
+    at: datetime
+
+
+class TransitionOut(Shown):
+    """One step of a withdrawal's history."""
+
+    step: int
+    from_state: str | None
+    to_state: str
+    reason: str | None
+    actor: str
+    at: datetime
+
+    @classmethod
+    def of(cls, view: TransitionView) -> "TransitionOut":
+        """Show a view."""
+        return cls(
+            step=view.step,
+            from_state=view.from_state,
+            to_state=view.to_state,
+            reason=view.reason,
+            actor=view.actor,
+            at=view.at,
+        )
+
+
+class WithdrawalOut(Shown):
+    """A withdrawal as it stands."""
+
+    id: UUID
+    request_id: str
+    state: str
+    reason: str | None
+    rule: str | None
+    reference: str
+    account: str
+    asset: str
+    amount: str
+    to: str
+    initiator: str
+    valid_until: datetime
+    policy_version: int
+    safe_nonce: int | None
+    safe_tx_hash: str | None
+    required: list[str]
+    approvals: list[ApprovalOut]
+    tx_hash: str | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, view: WithdrawalView) -> "WithdrawalOut":
+        """Show a view."""
+        return cls(
+            id=view.id,
+            request_id=hexed(view.intent) or "",
+            state=view.state,
+            reason=view.reason,
+            rule=view.rule_id,
+            reference=view.reference,
+            account=view.source.removeprefix("client:"),
+            asset=view.asset,
+            amount=view.amount,
+            to=view.to,
+            initiator=view.initiator,
+            valid_until=view.valid_until,
+            policy_version=view.policy_version,
+            safe_nonce=view.safe_nonce,
+            safe_tx_hash=hexed(view.safe_tx_hash),
+            required=list(view.required),
+            approvals=[
+                ApprovalOut(person=each.person, address=each.address, at=each.at)
+                for each in view.approvals
+            ],
+            tx_hash=hexed(view.tx_hash),
+            created_at=view.created_at,
+        )
+
+
+class WithdrawalDetail(WithdrawalOut):
+    """A withdrawal, what approvers sign while it waits for them, and its history."""
+
+    intent: dict[str, Any]
+    safe_tx: dict[str, Any] | None
+    payment: dict[str, Any] | None
+    history: list[TransitionOut]
+
+
+@router.get("/draft", dependencies=INITIATING)
+def draft(
+    query: Reading,
+    asset: Annotated[AssetCode, Query()],
+    to: Annotated[AddressText, Query()],
+    amount: Annotated[AmountText, Query()],
+    reference: Annotated[Reference, Query()],
+    account: Annotated[AccountName, Query()] = "treasury",
+) -> DraftOut:
+    """Make the intent that the initiator signs; nothing is kept and nothing is held."""
+    source = f"client:{account}"
+    drafted = query.run(
+        lambda uow: withdrawals.prepare(
+            uow, asset=asset, to=to, amount=amount, reference=reference, source=source
+        )
+    )
+    return DraftOut(
+        chain_id=query.services.chain_id,
+        intent=dict(drafted.fields),
+        request_id=drafted.intent,
+        typed_data=dict(drafted.typed_data),
+        verdict=drafted.verdict.kind,
+        sentence=drafted.verdict.sentence,
+    )
+
+
+@router.post("", response_model=WithdrawalOut, status_code=201, dependencies=INITIATING)
+def request(body: WithdrawalIn, command: Posting) -> Response:
+    """Request a withdrawal; the money is held at once, until the withdrawal ends."""
+    return command.run(
+        lambda uow: WithdrawalOut.of(
+            withdrawals.request(
+                uow,
+                fields=body.intent,
+                initiator_signature=body.initiator_signature,
+                source=f"client:{body.account}",
+            )
+        )
+    )
+
+
+@router.get("")
+def listing(
+    query: Reading, state: str | None = None, after: After = None, limit: PageSize = 50
+) -> Page[WithdrawalOut]:
+    """Withdrawals, newest first."""
+    rows = query.run(lambda uow: withdrawals.page(uow, state=state, after=after, limit=limit + 1))
+    return page(rows, limit, WithdrawalOut.of, lambda row: row.id)
+
+
+@router.get("/{withdrawal_id}")
+def detail(withdrawal_id: UUID, query: Reading) -> WithdrawalDetail:
+    """One withdrawal: what is signed, who signed, and every step so far."""
+
+    def look(uow: UnitOfWork) -> WithdrawalDetail:
+        view = withdrawals.get(uow, withdrawal_id)
+        signing = withdrawals.signing_data_or_none(uow, withdrawal_id)
+        return WithdrawalDetail(
+            **WithdrawalOut.of(view).model_dump(),
+            intent=dict(view.fields),
+            safe_tx=None if signing is None else dict(signing.safe_tx),
+            payment=None if signing is None or signing.payment is None else dict(signing.payment),
+            history=[TransitionOut.of(each) for each in withdrawals.history(uow, withdrawal_id)],
+        )
+
+    return query.run(look)
+
+
+@router.post(
+    "/{withdrawal_id}/approvals",
+    response_model=WithdrawalOut,
+    status_code=200,
+    dependencies=APPROVING,
+)
+def approve(withdrawal_id: UUID, body: ApprovalIn, command: Posting) -> Response:
+    """Hand in the caller's own signatures. The last one that is needed sends the payment."""
+    return command.run(
+        lambda uow: WithdrawalOut.of(
+            withdrawals.approve(
+                uow,
+                withdrawal_id,
+                approver=_own_address(uow, command.caller),
+                safe_tx_signature=body.safe_tx_signature,
+                payment_signature=body.payment_signature,
+            )
+        ),
+        status=200,
+    )
+
+
+@router.post(
+    "/{withdrawal_id}/rejections",
+    response_model=WithdrawalOut,
+    status_code=200,
+    dependencies=APPROVING,
+)
+def reject(withdrawal_id: UUID, body: RefusalIn, command: Posting) -> Response:
+    """Refuse a withdrawal for good, with a reason."""
+    return command.run(
+        lambda uow: WithdrawalOut.of(
+            withdrawals.reject(
+                uow,
+                withdrawal_id,
+                person=_own_address(uow, command.caller),
+                reason=body.reason,
+                signature=body.signature,
+            )
+        ),
+        status=200,
+    )
+
+
+@router.post(
+    "/{withdrawal_id}/cancellations",
+    response_model=WithdrawalOut,
+    status_code=200,
+    dependencies=INITIATING,
+)
+def cancel(withdrawal_id: UUID, body: RefusalIn, command: Posting) -> Response:
+    """Take back one's own withdrawal, as its initiator."""
+    return command.run(
+        lambda uow: WithdrawalOut.of(
+            withdrawals.cancel(uow, withdrawal_id, reason=body.reason, signature=body.signature)
+        ),
+        status=200,
+    )
+
+
+def _own_address(uow: UnitOfWork, caller: Caller) -> str:
+    """Return the caller's own signing address. Raises PersonUnknown when there is none."""
+    if caller.person_id is not None:
+        address = identity.person(uow, caller.person_id).address
+        if address is not None:
+            return checksum(address)
+    message = "This needs a person with a signing address; use a credential that belongs to one."
+    raise PersonUnknown(message)

@@ -1,0 +1,1 @@
+"""Orders on any rail. So far: fiat credited by two people, and transfers between own accounts."""
