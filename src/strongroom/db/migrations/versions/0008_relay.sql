@@ -19,6 +19,8 @@ CREATE TABLE outgoing (
     attempt             integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     due_at              timestamptz NOT NULL,
     cancel_requested_at timestamptz,
+    max_fee_per_gas_wei numeric(78, 0) CHECK (max_fee_per_gas_wei > 0),
+    max_total_fee_wei   numeric(78, 0) CHECK (max_total_fee_wei > 0),
     mined_hash          bytea CHECK (octet_length(mined_hash) = 32),
     mined_height        bigint CHECK (mined_height >= 0),
     mined_block_hash    bytea CHECK (octet_length(mined_block_hash) = 32),
@@ -51,6 +53,7 @@ CREATE TABLE outgoing_attempt (
     max_fee_per_gas_wei          numeric(78, 0) NOT NULL CHECK (max_fee_per_gas_wei > 0),
     max_priority_fee_per_gas_wei numeric(78, 0) NOT NULL CHECK (max_priority_fee_per_gas_wei >= 0),
     planned_at                   timestamptz NOT NULL,
+    refused                      text,
     raw                          bytea,
     hash                         bytea CHECK (octet_length(hash) = 32),
     stored_at                    timestamptz,
@@ -90,15 +93,15 @@ BEGIN
     IF TG_OP <> 'UPDATE' THEN
         RAISE EXCEPTION 'outgoing_attempt: an attempt is never deleted';
     END IF;
-    IF (OLD.organisation_id, OLD.outgoing_id, OLD.attempt, OLD.kind, OLD.gas,
-        OLD.max_fee_per_gas_wei, OLD.max_priority_fee_per_gas_wei, OLD.planned_at)
-        IS DISTINCT FROM (NEW.organisation_id, NEW.outgoing_id, NEW.attempt, NEW.kind, NEW.gas,
-        NEW.max_fee_per_gas_wei, NEW.max_priority_fee_per_gas_wei, NEW.planned_at) THEN
-        RAISE EXCEPTION 'outgoing_attempt: a planned attempt is never changed';
+    IF (OLD.organisation_id, OLD.outgoing_id, OLD.attempt, OLD.kind)
+        IS DISTINCT FROM (NEW.organisation_id, NEW.outgoing_id, NEW.attempt, NEW.kind) THEN
+        RAISE EXCEPTION 'outgoing_attempt: an attempt keeps its place';
     END IF;
     IF OLD.raw IS NOT NULL
-        AND (OLD.raw, OLD.hash, OLD.stored_at)
-            IS DISTINCT FROM (NEW.raw, NEW.hash, NEW.stored_at) THEN
+        AND (OLD.raw, OLD.hash, OLD.stored_at, OLD.gas, OLD.max_fee_per_gas_wei,
+             OLD.max_priority_fee_per_gas_wei)
+            IS DISTINCT FROM (NEW.raw, NEW.hash, NEW.stored_at, NEW.gas, NEW.max_fee_per_gas_wei,
+                              NEW.max_priority_fee_per_gas_wei) THEN
         RAISE EXCEPTION 'outgoing_attempt: a signed transaction is never replaced';
     END IF;
     IF OLD.first_broadcast_at IS NOT NULL

@@ -5,7 +5,7 @@ CREATE TABLE withdrawal (
     id                  uuid NOT NULL,
     intent              bytea NOT NULL CHECK (octet_length(intent) = 32),
     fields              jsonb NOT NULL,
-    reference           text NOT NULL CHECK (length(reference) BETWEEN 1 AND 140),
+    reference           text NOT NULL CHECK (length(reference) BETWEEN 1 AND 280),
     initiator           text NOT NULL,
     initiator_signature bytea NOT NULL CHECK (octet_length(initiator_signature) = 65),
     vault_id            uuid NOT NULL,
@@ -29,9 +29,10 @@ CREATE TABLE withdrawal (
     bound_at            timestamptz,
     void_to             text CHECK (void_to IN ('expired', 'cancelled', 'failed')),
     void_bound_at       timestamptz,
+    void_round          integer NOT NULL DEFAULT 0 CHECK (void_round >= 0),
     lease_until         timestamptz,
     attempt             integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
-    due_at              timestamptz NOT NULL,
+    due_at              timestamptz,
     request_id          text NOT NULL,
     created_at          timestamptz NOT NULL,
     updated_at          timestamptz NOT NULL,
@@ -45,8 +46,8 @@ CREATE TABLE withdrawal (
     CHECK (state <> 'voiding' OR (void_to IS NOT NULL AND bound_at IS NOT NULL))
 );
 CALL tenant_table('withdrawal', 'strongroom_relay', 'strongroom_indexer');
-CREATE INDEX withdrawal_due ON withdrawal (due_at, id)
-    WHERE state IN ('approved', 'binding', 'voiding');
+-- What the relay's permit loop has to do; nobody else sets due_at.
+CREATE INDEX withdrawal_due ON withdrawal (due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX withdrawal_page ON withdrawal (organisation_id, state, id);
 
 -- Each step of a withdrawal's life, in the order in which it was taken.
@@ -89,13 +90,14 @@ CREATE TABLE withdrawal_permit (
     organisation_id  uuid NOT NULL,
     withdrawal_id    uuid NOT NULL,
     kind             text NOT NULL CHECK (kind IN ('payment', 'rejection')),
+    round            integer NOT NULL CHECK (round >= 0),
     safe_tx_hash     bytea NOT NULL CHECK (octet_length(safe_tx_hash) = 32),
     policy_version   bigint NOT NULL,
     valid_until      timestamptz NOT NULL,
     permit_signature bytea NOT NULL CHECK (octet_length(permit_signature) = 65),
     outgoing_id      uuid NOT NULL,
     created_at       timestamptz NOT NULL,
-    PRIMARY KEY (organisation_id, withdrawal_id, kind),
+    PRIMARY KEY (organisation_id, withdrawal_id, kind, round),
     FOREIGN KEY (organisation_id, withdrawal_id) REFERENCES withdrawal (organisation_id, id),
     FOREIGN KEY (organisation_id, outgoing_id) REFERENCES outgoing (organisation_id, id)
 );

@@ -1,0 +1,1 @@
+"""Allow: the signed bundles of each organisation, kept for ever, and what they would say."""

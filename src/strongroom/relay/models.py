@@ -1,0 +1,90 @@
+"""Tables of the relay (migration 0008). Triggers keep what may have been sent as it was sent."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Integer
+from sqlalchemy.orm import Mapped, mapped_column
+
+from strongroom.db.models import Base, Units, UnitsType
+from strongroom.relay.types import FeeCap, OutgoingView
+
+
+class Outgoing(Base):
+    """One logical transaction: what it does never changes, its nonce is its own for ever."""
+
+    __tablename__ = "outgoing"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    chain_id: Mapped[int]
+    purpose: Mapped[str]
+    ref: Mapped[bytes]
+    """32 bytes: the id under which the signer keeps nonce and attempts."""
+    payload: Mapped[dict[str, Any]]
+    """The signer's fields for the purpose; evidence only, never an address to pay."""
+    state: Mapped[str]
+    sender: Mapped[bytes | None]
+    nonce: Mapped[int | None]
+    lease_until: Mapped[datetime | None]
+    attempt: Mapped[int] = mapped_column(Integer)
+    """How often the row was claimed: the fence of a lease, not the number of signed forms."""
+    due_at: Mapped[datetime]
+    cancel_requested_at: Mapped[datetime | None]
+    max_fee_per_gas_wei: Mapped[int | None] = mapped_column(UnitsType())
+    """What the owner's policy allows for a unit of gas; none = the relay's own cap only."""
+    max_total_fee_wei: Mapped[int | None] = mapped_column(UnitsType())
+    """What the owner's policy, or the intent, allows for the whole transaction."""
+    mined_hash: Mapped[bytes | None]
+    mined_height: Mapped[int | None]
+    mined_block_hash: Mapped[bytes | None]
+    succeeded: Mapped[bool | None]
+    """The receipt's status in the block where it stands now."""
+    last_error: Mapped[str | None]
+    """Why it waits, or why it failed: one sentence."""
+    request_id: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    def view(self) -> OutgoingView:
+        """What others may see of it."""
+        return OutgoingView(
+            organisation_id=self.organisation_id,
+            id=self.id,
+            chain_id=self.chain_id,
+            purpose=self.purpose,  # type: ignore[arg-type] - the CHECK allows no other
+            ref=self.ref,
+            payload=self.payload,
+            state=self.state,  # type: ignore[arg-type] - the CHECK allows no other
+            nonce=self.nonce,
+            mined_hash=self.mined_hash,
+            mined_height=self.mined_height,
+            succeeded=self.succeeded,
+            last_error=self.last_error,
+            request_id=self.request_id,
+            cap=FeeCap(self.max_fee_per_gas_wei, self.max_total_fee_wei),
+        )
+
+
+class OutgoingAttempt(Base):
+    """One signed form of an outgoing transaction: the first, a bump, or a cancel."""
+
+    __tablename__ = "outgoing_attempt"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    outgoing_id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str]
+    gas: Mapped[int]
+    max_fee_per_gas_wei: Mapped[Units]
+    max_priority_fee_per_gas_wei: Mapped[Units]
+    planned_at: Mapped[datetime]
+    """Fees are chosen and kept before the signer is asked, so that a retry asks for the same."""
+    refused: Mapped[str | None]
+    """The signer's sentence, if it would not sign this one."""
+    raw: Mapped[bytes | None]
+    hash: Mapped[bytes | None]
+    stored_at: Mapped[datetime | None]
+    first_broadcast_at: Mapped[datetime | None]
+    last_broadcast_at: Mapped[datetime | None]

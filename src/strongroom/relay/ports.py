@@ -1,0 +1,37 @@
+"""What the relay needs from outside: a signer, a node, and whoever wants to know."""
+
+from typing import Protocol
+
+from strongroom.chain.fees import FeeQuote
+from strongroom.db.database import UnitOfWork
+from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt
+
+
+class OutgoingSigner(Protocol):
+    """Signs one attempt; idempotent by (outgoing.ref, attempt). It owns the nonces."""
+
+    def sign(
+        self, outgoing: OutgoingView, attempt: int, kind: AttemptKind, fees: Fees
+    ) -> SignedAttempt:
+        """Raises SignerRefused (no nonce was taken), SignerUnavailable."""
+        ...
+
+
+class SendingNode(Protocol):
+    """The node as the relay uses it. Errors are those of chain.errors."""
+
+    def fees(self) -> FeeQuote:
+        """What a transaction should offer now, in wei."""
+        ...
+
+    def send_raw(self, raw: bytes) -> bytes:
+        """Hand over a signed transaction; gives its hash."""
+        ...
+
+
+class OutgoingObserver(Protocol):
+    """A room above whose rows follow an outgoing transaction."""
+
+    def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
+        """Called in the unit that made it `broadcast`, or `failed` because the signer refused."""
+        ...

@@ -1,0 +1,114 @@
+"""How much gas, what price, and what to do next with an outgoing transaction. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from strongroom.relay.types import Fees
+
+GAS: Final[Mapping[str, int]] = {
+    # Measured: a vault with three owners 0.75M, its sweep delegate 0.6M, a token payment 220k.
+    "vault_creation": 2_500_000,
+    "delegate_deployment": 1_500_000,
+    "vault_execution": 400_000,
+}
+SWEEP_BASE_GAS: Final = 120_000
+SWEEP_ITEM_GAS: Final = 200_000
+SWEEP_DELEGATE_GAS: Final = 25_000
+CANCEL_GAS: Final = 21_000
+
+# geth asks for 10 % on both fees of a replacement; an eighth leaves room for rounding.
+BUMP_NUMERATOR: Final = 9
+BUMP_DENOMINATOR: Final = 8
+ATTEMPTS_MAX: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How patient the relay is, in seconds, and what it pays at most for a unit of gas."""
+
+    bump_after_seconds: int = 60
+    rebroadcast_after_seconds: int = 20
+    max_fee_per_gas_wei: int = 500 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptState:
+    """What decides about the next step, of one attempt."""
+
+    number: int
+    kind: str
+    fees: Fees
+    signed: bool
+    refused: bool
+    first_broadcast_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """`plan` a new attempt, `sign` the planned one, or `broadcast` the signed one."""
+
+    act: Literal["plan", "sign", "broadcast"]
+    attempt: int
+    kind: Literal["payload", "cancel"] = "payload"
+
+
+def gas_limit(purpose: str, kind: str, payload: Mapping[str, Any]) -> int:
+    """Gas units to allow; unused gas is not paid for."""
+    if kind == "cancel":
+        return CANCEL_GAS
+    if purpose != "sweep":
+        return GAS[purpose]
+    items, delegates = len(payload.get("items", ())), len(payload.get("delegate", ()))
+    return SWEEP_BASE_GAS + items * SWEEP_ITEM_GAS + delegates * SWEEP_DELEGATE_GAS
+
+
+def bumped(price_wei: int) -> int:
+    """At least 12.5 % more, rounded up."""
+    return -(-price_wei * BUMP_NUMERATOR // BUMP_DENOMINATOR)
+
+
+def first_fees(gas: int, max_fee_wei: int, priority_fee_wei: int, cap_wei: int) -> Fees | None:
+    """Fees of a first attempt, or None while the market is above the cap."""
+    if max_fee_wei > cap_wei:
+        return None
+    return Fees(gas, max_fee_wei, min(priority_fee_wei, max_fee_wei))
+
+
+def next_fees(
+    previous: Fees, gas: int, max_fee_wei: int, priority_fee_wei: int, cap_wei: int
+) -> Fees | None:
+    """Fees of a replacement: both ≥ +12.5 % and not under the market; None above the cap."""
+    max_fee = max(bumped(previous.max_fee_per_gas_wei), max_fee_wei)
+    priority = max(bumped(previous.max_priority_fee_per_gas_wei), priority_fee_wei)
+    if max_fee > cap_wei:
+        return None
+    return Fees(gas, max_fee, min(priority, max_fee))
+
+
+def next_step(
+    attempts: Sequence[AttemptState], *, cancel_requested: bool, now: datetime, pace: Pace
+) -> NextStep:
+    """What to do with a claimed row; `attempts` ascending by number."""
+    if not attempts:
+        return NextStep("plan", 0)
+    last = attempts[-1]
+    if not last.signed and not last.refused:
+        return NextStep("sign", last.number, _kind(last))
+    signed = [attempt for attempt in attempts if attempt.signed]
+    if not signed:
+        return NextStep("plan", 0)
+    newest = signed[-1]
+    if newest.first_broadcast_at is None:
+        return NextStep("broadcast", newest.number, _kind(newest))
+    if not last.refused and len(attempts) < ATTEMPTS_MAX:
+        if cancel_requested and newest.kind != "cancel":
+            return NextStep("plan", last.number + 1, "cancel")
+        if now - newest.first_broadcast_at >= timedelta(seconds=pace.bump_after_seconds):
+            return NextStep("plan", last.number + 1, _kind(newest))
+    return NextStep("broadcast", newest.number, _kind(newest))
+
+
+def _kind(attempt: AttemptState) -> Literal["payload", "cancel"]:
+    return "cancel" if attempt.kind == "cancel" else "payload"

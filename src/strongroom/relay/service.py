@@ -1,0 +1,128 @@
+"""Outgoing transactions as other rooms use them: put one in, look at it, ask for its cancel."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from strongroom.db.database import UnitOfWork
+from strongroom.relay.errors import NotCancellable, OutgoingUnknown, RefTaken
+from strongroom.relay.models import Outgoing, OutgoingAttempt
+from strongroom.relay.types import FeeCap, OutgoingView, Purpose
+
+NO_CAP = FeeCap()
+"""Only the relay's own cap, and the signer's."""
+
+
+def enqueue(
+    uow: UnitOfWork,
+    organisation_id: UUID,
+    purpose: Purpose,
+    ref: bytes,
+    payload: Mapping[str, Any],
+    *,
+    chain_id: int,
+    cap: FeeCap = NO_CAP,
+) -> UUID:
+    """Put a transaction in line; gives its id. The same (chain, ref) again gives the same id.
+
+    `ref`: 32 bytes, for ever this transaction's. `payload`: the signer's fields of operation
+    `relay` for the purpose. `cap`: what it may cost; above it the transaction waits. Raises RefTaken when the ref stands for something else.
+    """
+    new = uow.session.execute(
+        insert(Outgoing)
+        .values(
+            organisation_id=organisation_id,
+            id=uow.new_id(),
+            chain_id=chain_id,
+            purpose=purpose,
+            ref=ref,
+            payload=dict(payload),
+            state="queued",
+            attempt=0,
+            due_at=uow.now,
+            max_fee_per_gas_wei=cap.max_fee_per_gas_wei,
+            max_total_fee_wei=cap.max_total_fee_wei,
+            request_id=uow.request_id,
+            created_at=uow.now,
+            updated_at=uow.now,
+        )
+        .on_conflict_do_nothing(index_elements=["chain_id", "ref"])
+        .returning(Outgoing.id)
+    ).scalar_one_or_none()
+    if new is not None:
+        return new
+    found = uow.session.scalars(
+        select(Outgoing).where(Outgoing.chain_id == chain_id, Outgoing.ref == ref)
+    ).one_or_none()
+    if found is None or (found.organisation_id, found.purpose, found.payload) != (
+        organisation_id,
+        purpose,
+        dict(payload),
+    ):
+        raise RefTaken(
+            "This reference belongs to another outgoing transaction; a reference is used once, "
+            "for one transaction."
+        )
+    return found.id
+
+
+def get(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> OutgoingView:
+    """One outgoing transaction. Raises OutgoingUnknown."""
+    return _row(uow, organisation_id, outgoing_id).view()
+
+
+def by_hash(uow: UnitOfWork, chain_id: int, hashes: Collection[bytes]) -> dict[bytes, OutgoingView]:
+    """Which outgoing transaction each hash is an attempt of; unknown hashes are left out."""
+    found = uow.session.execute(
+        select(OutgoingAttempt.hash, Outgoing)
+        .join(
+            Outgoing,
+            (Outgoing.organisation_id == OutgoingAttempt.organisation_id)
+            & (Outgoing.id == OutgoingAttempt.outgoing_id),
+        )
+        .where(OutgoingAttempt.hash.in_(sorted(hashes)), Outgoing.chain_id == chain_id)
+    )
+    return {attempt_hash: row.view() for attempt_hash, row in found}
+
+
+def latest_hash(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> bytes | None:
+    """The hash under which it was mined, or else that of its newest signed attempt."""
+    row = _row(uow, organisation_id, outgoing_id)
+    if row.mined_hash is not None:
+        return row.mined_hash
+    return uow.session.scalars(
+        select(OutgoingAttempt.hash)
+        .where(
+            OutgoingAttempt.organisation_id == organisation_id,
+            OutgoingAttempt.outgoing_id == outgoing_id,
+            OutgoingAttempt.hash.is_not(None),
+        )
+        .order_by(OutgoingAttempt.attempt.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def request_cancel(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> None:
+    """Ask for a same-nonce self-send in its place. What happened is what is mined.
+
+    Raises OutgoingUnknown, NotCancellable.
+    """
+    row = _row(uow, organisation_id, outgoing_id)
+    if row.state not in ("signed", "broadcast"):
+        raise NotCancellable(
+            f"The transaction is {row.state}; only one that is signed and not mined can be replaced."
+        )
+    if row.cancel_requested_at is None:
+        row.cancel_requested_at = uow.now
+        row.due_at = uow.now
+        row.updated_at = uow.now
+
+
+def _row(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> Outgoing:
+    row = uow.session.get(Outgoing, (organisation_id, outgoing_id))
+    if row is None:
+        raise OutgoingUnknown("The organisation has no such outgoing transaction.")
+    return row

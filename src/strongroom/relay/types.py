@@ -1,0 +1,74 @@
+"""Values of the relay: what is to be sent, what it may cost, what was signed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+Purpose = Literal["vault_creation", "delegate_deployment", "vault_execution", "sweep"]
+State = Literal["queued", "signed", "broadcast", "mined", "finalized", "failed", "cancelled"]
+AttemptKind = Literal["payload", "cancel"]
+
+OPEN_STATES: frozenset[str] = frozenset({"queued", "signed", "broadcast"})
+"""The relay still has to do something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Gas limit, and what a unit of gas may cost at most, in wei (EIP-1559)."""
+
+    gas: int
+    max_fee_per_gas_wei: int
+    max_priority_fee_per_gas_wei: int
+
+    @property
+    def total_wei(self) -> int:
+        """The most that the transaction can cost."""
+        return self.gas * self.max_fee_per_gas_wei
+
+
+@dataclass(frozen=True, slots=True)
+class FeeCap:
+    """What the owner's policy and intent allow, in wei; the signer enforces the same."""
+
+    max_fee_per_gas_wei: int | None = None
+    max_total_fee_wei: int | None = None
+
+    def per_gas_wei(self, gas: int, own_cap_wei: int) -> int:
+        """The most that a unit of gas may cost when `gas` units are allowed."""
+        caps = [own_cap_wei]
+        if self.max_fee_per_gas_wei is not None:
+            caps.append(self.max_fee_per_gas_wei)
+        if self.max_total_fee_wei is not None:
+            caps.append(self.max_total_fee_wei // gas)
+        return min(caps)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAttempt:
+    """What the signer gave back: the raw transaction (EIP-2718) and where it stands."""
+
+    sender: bytes
+    nonce: int
+    raw: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingView:
+    """One logical transaction. `payload` holds the signer's fields for its purpose."""
+
+    organisation_id: UUID
+    id: UUID
+    chain_id: int
+    purpose: Purpose
+    ref: bytes
+    payload: Mapping[str, Any]
+    state: State
+    nonce: int | None
+    mined_hash: bytes | None
+    mined_height: int | None
+    succeeded: bool | None
+    last_error: str | None
+    request_id: str
+    cap: FeeCap

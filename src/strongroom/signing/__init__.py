@@ -1,0 +1,1 @@
+"""The service's side of the signer's socket: evidence goes out, signatures come back."""

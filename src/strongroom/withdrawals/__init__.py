@@ -1,0 +1,1 @@
+"""A withdrawal's life: ordered, judged, screened, approved, permitted, paid, booked; or ended."""

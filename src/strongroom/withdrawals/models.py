@@ -1,0 +1,110 @@
+"""Tables of withdrawals (migration 0013)."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Integer
+from sqlalchemy.orm import Mapped, mapped_column
+
+from strongroom.db.models import Base, Units
+
+
+class Withdrawal(Base):
+    """One order to pay. Its intent, signed by the initiator, never changes."""
+
+    __tablename__ = "withdrawal"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    intent: Mapped[bytes]
+    """EIP-712 digest of the Withdrawal: the request's id, consumed once for ever."""
+    fields: Mapped[dict[str, Any]]
+    """The Withdrawal's members in wire form, as they were signed."""
+    reference: Mapped[str]
+    initiator: Mapped[str]
+    """Id of the person in the policy bundle."""
+    initiator_signature: Mapped[bytes]
+    vault_id: Mapped[UUID]
+    source: Mapped[str]
+    """The client account that pays, for example client:treasury."""
+    asset: Mapped[str]
+    token: Mapped[bytes | None]
+    """Contract of the asset; none = the native coin."""
+    destination: Mapped[bytes]
+    units: Mapped[Units]
+    valid_until: Mapped[datetime]
+    policy_version: Mapped[int]
+    state: Mapped[str]
+    reason: Mapped[str]
+    """One sentence: why it stands where it stands."""
+    rule_id: Mapped[str | None]
+    held: Mapped[bool]
+    """Whether the ledger holds the money for it."""
+    screening_id: Mapped[UUID | None]
+    safe_nonce: Mapped[int | None]
+    safe_tx_hash: Mapped[bytes | None]
+    """Of the payment; the rejection's follows from vault and nonce."""
+    bound_at: Mapped[datetime | None]
+    """Since when the Safe nonce belongs to this intent, because the signer may have permitted."""
+    void_to: Mapped[str | None]
+    """What it becomes once the same-nonce rejection is final."""
+    void_bound_at: Mapped[datetime | None]
+    void_round: Mapped[int] = mapped_column(Integer)
+    """How many rejections were mined and reverted before the present one."""
+    lease_until: Mapped[datetime | None]
+    attempt: Mapped[int] = mapped_column(Integer)
+    due_at: Mapped[datetime | None]
+    """When the relay's permit loop looks at it; none = it waits for somebody else."""
+    request_id: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class WithdrawalTransition(Base):
+    """A step of its life; append-only."""
+
+    __tablename__ = "withdrawal_transition"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True)
+    from_state: Mapped[str | None]
+    to_state: Mapped[str]
+    reason: Mapped[str]
+    actor: Mapped[str]
+    """kind:id of who did it."""
+    at: Mapped[datetime]
+
+
+class WithdrawalApproval(Base):
+    """One person's signatures; append-only, one a person."""
+
+    __tablename__ = "withdrawal_approval"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[bytes]
+    safe_tx_hash: Mapped[bytes]
+    safe_tx_signature: Mapped[bytes]
+    payment_signature: Mapped[bytes | None]
+    created_at: Mapped[datetime]
+
+
+class WithdrawalPermit(Base):
+    """What the signer permitted, and the outgoing row that carries it; append-only."""
+
+    __tablename__ = "withdrawal_permit"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    round: Mapped[int] = mapped_column(Integer, primary_key=True)
+    safe_tx_hash: Mapped[bytes]
+    policy_version: Mapped[int]
+    valid_until: Mapped[datetime]
+    permit_signature: Mapped[bytes]
+    outgoing_id: Mapped[UUID]
+    created_at: Mapped[datetime]

@@ -1,0 +1,58 @@
+"""Which step may follow which, and what a withdrawal is in the ledger's and the Safe's terms. Pure.
+
+A Safe nonce is *bound* from the moment when the signer may have permitted the payment: from then
+on the money is released only by a mined transaction with that nonce, never by a clock.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from strongroom.kit.check import check
+from strongroom_protocol.hashing import keccak256
+
+UNBOUND: Final = frozenset({"screening", "queued", "awaiting_approval", "approved"})
+"""No signature of ours exists: it can end at once, and its hold with it."""
+BOUND: Final = frozenset({"binding", "signed", "broadcast", "mined", "voiding"})
+ENDED: Final = frozenset({"finalized", "rejected", "expired", "cancelled", "blocked", "failed"})
+HOLDS_SLOT: Final = frozenset(
+    {"awaiting_approval", "approved", "binding", "signed", "broadcast", "voiding"}
+)
+"""While one payment of a vault is in these, the next one waits for its Safe nonce."""
+
+_ENDS_UNBOUND: Final = frozenset({"rejected", "expired", "cancelled", "blocked"})
+STEPS: Final[Mapping[str | None, frozenset[str]]] = {
+    None: frozenset({"screening", "rejected"}),
+    "screening": frozenset({"queued"}) | _ENDS_UNBOUND,
+    "queued": frozenset({"awaiting_approval"}) | _ENDS_UNBOUND,
+    "awaiting_approval": frozenset({"approved"}) | _ENDS_UNBOUND,
+    "approved": frozenset({"binding"}) | _ENDS_UNBOUND,
+    "binding": frozenset({"signed", "voiding"}),
+    "signed": frozenset({"broadcast", "mined", "voiding"}),
+    "broadcast": frozenset({"mined", "voiding"}),
+    "mined": frozenset({"finalized", "broadcast", "voiding"}),
+    "voiding": frozenset({"finalized", "expired", "cancelled", "failed"}),
+}
+
+
+def check_step(from_state: str | None, to_state: str) -> None:
+    """A programmer's error if the step is none of STEPS."""
+    allowed = STEPS.get(from_state, frozenset())
+    check(to_state in allowed, f"a withdrawal may go from {from_state} to {to_state}")
+
+
+def hold_key(withdrawal_id: UUID) -> str:
+    """The ledger key of its hold."""
+    return f"withdrawal:{withdrawal_id}:hold"
+
+
+def void_key(withdrawal_id: UUID) -> str:
+    """The ledger key under which the hold is released."""
+    return f"withdrawal:{withdrawal_id}:void"
+
+
+def execution_ref(intent: bytes, kind: str, turn: int) -> bytes:
+    """The relay's 32-byte reference of an execution: the intent itself for the payment."""
+    if kind == "payment":
+        return intent
+    return keccak256(b"strongroom.rejection" + intent + turn.to_bytes(8, "big"))

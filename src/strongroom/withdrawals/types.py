@@ -1,0 +1,84 @@
+"""Values of withdrawals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from strongroom_protocol.policy import Verdict
+
+State = Literal[
+    "screening", "queued", "awaiting_approval", "approved", "binding", "signed", "broadcast",
+    "mined", "finalized", "voiding", "rejected", "expired", "cancelled", "blocked", "failed",
+]  # fmt: skip
+Kind = Literal["payment", "rejection"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedWithdrawal:
+    """What the initiator signs. `intent` is the digest, 0x hex: the request's id for ever."""
+
+    intent: str
+    fields: Mapping[str, Any]
+    typed_data: Mapping[str, Any]
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalView:
+    """Who approved, with which key (EIP-55), when."""
+
+    person: str
+    address: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionView:
+    """One step of a withdrawal's life."""
+
+    step: int
+    from_state: str | None
+    to_state: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SigningData:
+    """What approvers sign now: the Safe transaction and, for a payment, its readable twin."""
+
+    kind: Kind
+    safe_tx: Mapping[str, Any]
+    payment: Mapping[str, Any] | None
+    safe_tx_hash: bytes
+    required: tuple[str, ...]
+    approved_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalView:
+    """A withdrawal as it stands. `amount` is decimal text, `to` EIP-55, hashes are bytes."""
+
+    id: UUID
+    intent: bytes
+    fields: Mapping[str, Any]
+    state: State
+    reason: str
+    rule_id: str | None
+    reference: str
+    asset: str
+    amount: str
+    to: str
+    source: str
+    initiator: str
+    valid_until: datetime
+    policy_version: int
+    safe_nonce: int | None
+    safe_tx_hash: bytes | None
+    required: tuple[str, ...]
+    approvals: tuple[ApprovalView, ...]
+    tx_hash: bytes | None
+    created_at: datetime
