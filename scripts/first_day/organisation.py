@@ -89,11 +89,7 @@ def ceremony(cast: Cast) -> None:
     cast.operator.register_account(organisation["id"], signed, diary.key("account"))
     diary.say(f"signed by {len(officers)} custody officers; the seed stays in the vault token")
     bundle = diary.once("bundle", lambda: _first_bundle(cast, manifest))
-    founders = [
-        cast.key(role.handle)
-        for role in ROLES
-        if role.signs and {"administrator", "approver"} & set(role.roles)
-    ]
+    founders = [cast.key(role.handle) for role in ROLES if role.signs]
     submission = {
         "bundle": bundle,
         "signatures": [founder.sign_bundle(bundle) for founder in founders],

@@ -1,7 +1,7 @@
 """Organisations, departments, people, credentials: written once, read by the ways in."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +11,18 @@ from sqlalchemy.exc import IntegrityError
 from strongroom.auditlog import service as auditlog
 from strongroom.db.database import UnitOfWork
 from strongroom.identity import errors
-from strongroom.identity.models import Credential, Department, Organisation, Person
+from strongroom.identity.models import (
+    ConsoleSession,
+    Credential,
+    Department,
+    Organisation,
+    Person,
+)
 from strongroom.identity.types import PEOPLE_ROLES, Caller, NewCredential, NewPerson, Role
 from strongroom_protocol.authority import Genesis, organisation_ref, organisation_uuid
+
+SESSION_LIFE = timedelta(hours=8)
+"""A working day: whoever comes back tomorrow signs in again."""
 
 
 def authenticate(uow: UnitOfWork, token_hash: bytes, now: datetime) -> Caller:
@@ -21,14 +30,43 @@ def authenticate(uow: UnitOfWork, token_hash: bytes, now: datetime) -> Caller:
 
     Raises CredentialUnknown for a token that is unknown, expired or revoked.
     """
-    found = uow.session.execute(
-        text("SELECT * FROM credential_by_hash(:hash)"), {"hash": token_hash}
+    query = text("SELECT * FROM credential_by_hash(:hash)")
+    return _caller(uow.session.execute(query, {"hash": token_hash}).one_or_none(), now)
+
+
+def authenticate_session(uow: UnitOfWork, secret_hash: bytes, now: datetime) -> Caller:
+    """Find the caller by SHA-256 of a console session's secret. Raises CredentialUnknown."""
+    query = text("SELECT * FROM credential_by_session(:hash, :at)")
+    return _caller(uow.session.execute(query, {"hash": secret_hash, "at": now}).one_or_none(), now)
+
+
+def begin_session(uow: UnitOfWork, caller: Caller, secret_hash: bytes) -> ConsoleSession:
+    """Write down a console session for the unit's caller; it lasts eight hours at most."""
+    row = ConsoleSession(
+        organisation_id=caller.organisation_id,
+        id=uow.new_id(),
+        credential_id=caller.credential_id,
+        secret_hash=secret_hash,
+        created_at=uow.now,
+        expires_at=uow.now + SESSION_LIFE,
+        ended_at=None,
+    )
+    uow.session.add(row)
+    auditlog.append(uow, "identity.session_begun", str(row.id), {})
+    return row
+
+
+def end_session(uow: UnitOfWork, secret_hash: bytes) -> None:
+    """End the session of that secret; ending it twice changes nothing."""
+    row = uow.session.scalars(
+        select(ConsoleSession).where(
+            ConsoleSession.organisation_id == uow.organisation_id,
+            ConsoleSession.secret_hash == secret_hash,
+        )
     ).one_or_none()
-    if found is None or found.revoked_at is not None or found.expires_at <= now:
-        message = "The bearer token is not known, has expired or was revoked; ask for a new one."
-        raise errors.CredentialUnknown(message)
-    roles = frozenset(Role(role) for role in found.roles)
-    return Caller(found.organisation_id, found.id, found.version, found.person_id, roles)
+    if row is not None and row.ended_at is None:
+        row.ended_at = uow.now
+        auditlog.append(uow, "identity.session_ended", str(row.id), {})
 
 
 def require_role(caller: Caller, allowed: Iterable[Role]) -> None:
@@ -56,7 +94,7 @@ def register_organisation(uow: UnitOfWork, genesis: Genesis) -> Organisation:
         name=genesis.name,
         chain_id=genesis.chain_id,
         account_index=genesis.account_index,
-        genesis=dict(genesis.as_json()),
+        genesis=genesis.document(),
         created_at=uow.now,
     )
     _insert(
@@ -170,6 +208,14 @@ def person_record(row: Person) -> Mapping[str, Any]:
         "department_id": _text(row.department_id),
         "address": None if row.address is None else "0x" + row.address.hex(),
     }
+
+
+def _caller(found: Any, now: datetime) -> Caller:
+    if found is None or found.revoked_at is not None or found.expires_at <= now:
+        message = "The credential is not known, has expired or was revoked; ask for a new one."
+        raise errors.CredentialUnknown(message)
+    roles = frozenset(Role(role) for role in found.roles)
+    return Caller(found.organisation_id, found.id, found.version, found.person_id, roles)
 
 
 def _check_roles(roles: Iterable[str]) -> None:

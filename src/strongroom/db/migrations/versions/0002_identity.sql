@@ -64,6 +64,20 @@ CREATE TABLE credential (
 );
 CALL tenant_table('credential', 'strongroom_identity');
 
+-- A person's time at the console, begun with a credential's token. The cookie's secret is not here.
+CREATE TABLE console_session (
+    organisation_id uuid NOT NULL,
+    id              uuid NOT NULL,
+    credential_id   uuid NOT NULL,
+    secret_hash     bytea NOT NULL UNIQUE CHECK (octet_length(secret_hash) = 32),
+    created_at      timestamptz NOT NULL,
+    expires_at      timestamptz NOT NULL CHECK (expires_at > created_at),
+    ended_at        timestamptz,
+    PRIMARY KEY (organisation_id, id),
+    FOREIGN KEY (organisation_id, credential_id) REFERENCES credential (organisation_id, id)
+);
+CALL tenant_table('console_session', 'strongroom_identity');
+
 -- A bearer token names its organisation only once it has been found, so this one look-up
 -- crosses organisations: by the hash of a 256-bit secret, one row at most, by its own role.
 CREATE FUNCTION credential_by_hash(wanted bytea)
@@ -74,10 +88,25 @@ BEGIN ATOMIC
     SELECT c.organisation_id, c.id, c.person_id, c.roles, c.version, c.expires_at, c.revoked_at
     FROM public.credential AS c WHERE c.token_hash = wanted;
 END;
-GRANT SELECT ON credential TO strongroom_identity;
+GRANT SELECT ON credential, console_session TO strongroom_identity;
 ALTER FUNCTION credential_by_hash(bytea) OWNER TO strongroom_identity;
 REVOKE ALL ON FUNCTION credential_by_hash(bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION credential_by_hash(bytea) TO strongroom_api;
+
+-- The same for a console session: the credential behind it must still be good.
+CREATE FUNCTION credential_by_session(wanted bytea, at timestamptz)
+    RETURNS TABLE (organisation_id uuid, id uuid, person_id uuid, roles text[], version integer,
+                   expires_at timestamptz, revoked_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public
+BEGIN ATOMIC
+    SELECT c.organisation_id, c.id, c.person_id, c.roles, c.version, c.expires_at, c.revoked_at
+    FROM public.console_session AS s
+    JOIN public.credential AS c ON (c.organisation_id, c.id) = (s.organisation_id, s.credential_id)
+    WHERE s.secret_hash = wanted AND s.ended_at IS NULL AND s.expires_at > at;
+END;
+ALTER FUNCTION credential_by_session(bytea, timestamptz) OWNER TO strongroom_identity;
+REVOKE ALL ON FUNCTION credential_by_session(bytea, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION credential_by_session(bytea, timestamptz) TO strongroom_api;
 
 -- The next free account of the custodian's seed; an index once taken is never given again.
 CREATE FUNCTION next_account_index() RETURNS integer
@@ -92,6 +121,8 @@ REVOKE ALL ON FUNCTION next_account_index() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION next_account_index() TO strongroom_api;
 
 GRANT SELECT, INSERT ON organisation, department, person, credential TO strongroom_api;
+GRANT SELECT, INSERT ON console_session TO strongroom_api;
+GRANT UPDATE (ended_at) ON console_session TO strongroom_api;
 GRANT UPDATE (removed_at) ON person TO strongroom_api;
 GRANT UPDATE (revoked_at, version) ON credential TO strongroom_api;
 GRANT SELECT ON organisation, person, department
