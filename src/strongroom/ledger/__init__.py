@@ -1,0 +1,1 @@
+"""Double entry: the only place where a balance can change."""

@@ -1,0 +1,188 @@
+"""The ledger's door: where a balance can change, and nowhere else.
+
+Everything is booked by one call of the SQL function ledger_post (migration 0003), the last
+statement of the caller's unit of work. Nothing here commits.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from strongroom.db.database import UnitOfWork
+from strongroom.kit.check import check
+from strongroom.ledger import rules
+from strongroom.ledger.errors import refusal
+from strongroom.ledger.types import (
+    AccountRef,
+    Balance,
+    CustodyTotal,
+    Leg,
+    Posting,
+    PostingResult,
+)
+
+POST: Final = b"""
+SELECT item, outcome, code, transaction_id FROM ledger_post(
+    %s, %s::uuid[], %s::uuid[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[],
+    %s::timestamptz[], %s::bigint[], %s::bigint[], %s::bytea[], %s::text[],
+    %s::integer[], %s::text[], %s::text[], %s::text[], %s::numeric[])
+"""
+BATCH_MAX: Final = 10_000
+"""Postings a call: bounds the memory of one call and the time that locks are held."""
+
+
+def post(uow: UnitOfWork, postings: Sequence[Posting]) -> list[PostingResult]:
+    """Book a batch; one result a posting, in its order. Never raises for a refused item.
+
+    Items are judged one after the other: what an earlier one brought, a later one may spend.
+    """
+    check(len(postings) <= BATCH_MAX, f"a call of ledger.post books at most {BATCH_MAX} postings")
+    if not postings:
+        return []
+    ids = [uow.new_id() for _ in postings]
+    cursor = uow.driver.execute(POST, arguments(uow.now, postings, ids))
+    return results(cursor.fetchall())
+
+
+def post_or_raise(uow: UnitOfWork, posting: Posting) -> UUID:
+    """Book one posting, giving its id; raises PostingRefused or PostingInvalid with the code."""
+    (found,) = post(uow, [posting])
+    if found.code is not None or found.transaction_id is None:
+        raise refusal(found.code or "ledger.refused", posting.key)
+    return found.transaction_id
+
+
+def open_accounts(uow: UnitOfWork, refs: Sequence[AccountRef]) -> None:
+    """Open the accounts that are not there yet. Raises AccountCodeInvalid."""
+    classes = [rules.account_class(ref.code) for ref in refs]
+    if refs:
+        uow.execute(
+            "SELECT ledger_open_accounts(%s, %s::uuid[], %s::text[], %s::text[],"
+            " %s::boolean[], %s::boolean[])",
+            (
+                uow.now,
+                [ref.organisation_id for ref in refs],
+                [ref.code for ref in refs],
+                [ref.asset for ref in refs],
+                [found.debit_normal for found in classes],
+                [found.floored for found in classes],
+            ),
+        )
+
+
+def balances(uow: UnitOfWork, organisation_id: UUID) -> list[Balance]:
+    """Every account's balance now, by code and asset."""
+    found = uow.execute(
+        """
+        SELECT a.code, a.asset, b.posted + coalesce(u.posted, 0), b.held, b.frozen
+        FROM ledger_account AS a
+        JOIN ledger_balance AS b ON (b.organisation_id, b.account_id) = (a.organisation_id, a.id)
+        LEFT JOIN LATERAL (
+            SELECT sum(w.posted) AS posted FROM ledger_unfolded AS w
+            WHERE (w.organisation_id, w.account_id) = (a.organisation_id, a.id)
+              AND NOT b.floored) AS u ON true
+        WHERE a.organisation_id = %s
+        ORDER BY a.code, a.asset
+        """,
+        (organisation_id,),
+    )
+    return [
+        Balance(code, asset, int(posted), int(held), int(posted) - int(held), frozen)
+        for code, asset, posted, held, frozen in found
+    ]
+
+
+def balance_at(uow: UnitOfWork, ref: AccountRef, moment: datetime) -> int:
+    """The posted balance of an account at a moment, from the entries booked until then.
+
+    For an account with a floor this is one look-up a side, however long its history is.
+    """
+    found = uow.execute(
+        "SELECT ledger_balance_at(%s, %s, %s, %s)",
+        (ref.organisation_id, ref.code, ref.asset, moment),
+    ).fetchone()
+    return int(found[0]) if found is not None and found[0] is not None else 0
+
+
+def custody_at(uow: UnitOfWork, chain_id: int, height: int) -> list[CustodyTotal]:
+    """What each custody account of a chain held by the postings up to a block height.
+
+    Computed from the balance now, less what later blocks brought: history's length costs nothing.
+    """
+    found = uow.execute(
+        """
+        WITH custody AS (
+            SELECT a.organisation_id, a.id, a.code, a.asset, b.posted
+            FROM ledger_account AS a
+            JOIN ledger_balance AS b
+                ON (b.organisation_id, b.account_id) = (a.organisation_id, a.id)
+            WHERE a.code LIKE %(prefix)s
+        ), later AS (
+            SELECT s.organisation_id, s.account_id, sum(s.units) AS units
+            FROM ledger_posting AS p
+            CROSS JOIN LATERAL (VALUES (p.organisation_id, p.debit_account, p.units),
+                                       (p.organisation_id, p.credit_account, -p.units))
+                AS s (organisation_id, account_id, units)
+            WHERE p.chain_id = %(chain)s AND p.block_height > %(height)s
+              AND p.phase IN ('single', 'post', 'reversal')
+            GROUP BY s.organisation_id, s.account_id
+        )
+        SELECT c.organisation_id, c.code, c.asset, c.posted - coalesce(l.units, 0)
+        FROM custody AS c
+        LEFT JOIN later AS l ON (l.organisation_id, l.account_id) = (c.organisation_id, c.id)
+        ORDER BY c.organisation_id, c.code, c.asset
+        """,
+        {"prefix": f"custody:{chain_id}:%", "chain": chain_id, "height": height},
+    )
+    return [CustodyTotal(org, code, asset, int(units)) for org, code, asset, units in found]
+
+
+def rows(postings: Sequence[Posting]) -> list[dict[str, object]]:
+    """The postings as rows for `auditlog.append(rows=…)`: every unit that posts hands them over."""
+    return [rules.row(posting) for posting in postings]
+
+
+def fold(uow: UnitOfWork, limit: int = 5_000) -> int:
+    """Fold waiting entries of accounts without a floor into their balances; gives how many."""
+    found = uow.execute("SELECT ledger_fold(%s)", (limit,)).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def arguments(now: datetime, postings: Sequence[Posting], ids: Sequence[UUID]) -> tuple[Any, ...]:
+    """The arrays that ledger_post takes: one element a posting, then one a leg."""
+    legs: list[tuple[int, Leg]] = [
+        (item, leg) for item, posting in enumerate(postings, 1) for leg in posting.legs
+    ]
+    chains = [posting.chain for posting in postings]
+    return (
+        now,
+        [posting.organisation_id for posting in postings],
+        list(ids),
+        [posting.key for posting in postings],
+        [rules.body_hash(posting) for posting in postings],
+        [posting.kind for posting in postings],
+        [posting.phase for posting in postings],
+        [posting.refers_to for posting in postings],
+        [posting.expires_at for posting in postings],
+        [None if chain is None else chain.chain_id for chain in chains],
+        [None if chain is None else chain.height for chain in chains],
+        [None if chain is None else chain.block_hash for chain in chains],
+        [_memo(posting) for posting in postings],
+        [item for item, _ in legs],
+        [leg.debit for _, leg in legs],
+        [leg.credit for _, leg in legs],
+        [leg.asset for _, leg in legs],
+        [Decimal(leg.units) for _, leg in legs],
+    )
+
+
+def results(found: Sequence[tuple[Any, ...]]) -> list[PostingResult]:
+    """What ledger_post answered, in the order of the items."""
+    return [PostingResult(outcome, code, id_) for _, outcome, code, id_ in found]
+
+
+def _memo(posting: Posting) -> str | None:
+    return json.dumps(dict(posting.memo)) if posting.memo else None
