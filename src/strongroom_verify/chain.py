@@ -11,7 +11,7 @@ from collections import Counter
 from strongroom_verify.blocks import ChainProofs, Proven, TransactionKey
 from strongroom_verify.errors import Malformed
 from strongroom_verify.ethereum import TokenTransfer
-from strongroom_verify.postings import ON_CHAIN_KINDS, ChainPoint, Movement, Posting
+from strongroom_verify.postings import ON_CHAIN_KINDS, ChainPoint, Leg, Movement, Posting
 
 LEVELS = {
     "log": "equal to a proven token log",
@@ -53,36 +53,33 @@ class ChainCheck:
             return
         if not proven.receipt.succeeded:
             raise Malformed("the transaction failed on chain, so it moved nothing")
-        _check_accounts(posting, movement, point)
+        leg = _custody_leg(posting)
+        _check_accounts(posting.phase, leg, movement, point)
         self._check_once(key, posting, movement)
-        self.levels[self._prove(key, proven, posting, movement)] += 1
+        self.levels[self._prove(key, proven, leg, movement)] += 1
 
-    def _prove(
-        self, key: TransactionKey, proven: Proven, posting: Posting, movement: Movement
-    ) -> str:
+    def _prove(self, key: TransactionKey, proven: Proven, leg: Leg, movement: Movement) -> str:
         if movement.kind == "erc20":
-            self._check_log(key, proven, posting, movement)
+            self._check_log(key, proven, leg, movement)
             return "log"
         if movement.token is not None:
             raise Malformed("a native transfer names a token")
         if movement.kind == "native" and proven.transaction is not None:
             found = (proven.transaction.recipient, proven.transaction.value)
-            if found != (movement.recipient, posting.units):
+            if found != (movement.recipient, leg.units):
                 raise Malformed("the transaction pays another address or another value")
             return "transaction"
         return "receipt"
 
-    def _check_log(
-        self, key: TransactionKey, proven: Proven, posting: Posting, movement: Movement
-    ) -> None:
+    def _check_log(self, key: TransactionKey, proven: Proven, leg: Leg, movement: Movement) -> None:
         """A row names a log by its place in the block; a receipt holds only its own logs.
 
         The place of the receipt's first log is the one unknown: every row of the transaction must
         fit the same one.
         """
-        if movement.token is None or self._tokens.get(posting.asset) != movement.token:
-            raise Malformed(f"the row's token is not the contract stated for {posting.asset}")
-        wanted = TokenTransfer(movement.token, movement.sender, movement.recipient, posting.units)
+        if movement.token is None or self._tokens.get(leg.asset) != movement.token:
+            raise Malformed(f"the row's token is not the contract stated for {leg.asset}")
+        wanted = TokenTransfer(movement.token, movement.sender, movement.recipient, leg.units)
         fitting = {
             movement.position - place
             for place, log in enumerate(proven.receipt.logs)
@@ -101,16 +98,21 @@ class ChainCheck:
             raise Malformed("the same transfer is booked twice, or reversed before it was booked")
 
 
-def _check_accounts(posting: Posting, movement: Movement, point: ChainPoint) -> None:
+def _custody_leg(posting: Posting) -> Leg:
+    """The one leg that touches custody: what the chain moved."""
+    legs = [leg for leg in posting.legs if "custody:" in {leg.debit[:8], leg.credit[:8]}]
+    if len(legs) != 1:
+        raise Malformed("the row names a transfer but has not exactly one leg of custody")
+    return legs[0]
+
+
+def _check_accounts(phase: str, leg: Leg, movement: Movement, point: ChainPoint) -> None:
     """The custody account on either side is the address that received or sent."""
-    incoming, outgoing = posting.debit, posting.credit
-    if posting.phase == "reversal":
+    incoming, outgoing = leg.debit, leg.credit
+    if phase == "reversal":
         incoming, outgoing = outgoing, incoming
     prefix = f"custody:{point.chain_id}:0x"
-    custody = [code for code in (incoming, outgoing) if code.startswith("custody:")]
-    if not custody:
-        raise Malformed("the row names a transfer but touches no custody account")
-    if incoming in custody and incoming != prefix + movement.recipient.hex():
+    if incoming.startswith("custody:") and incoming != prefix + movement.recipient.hex():
         raise Malformed("the debited custody account is not the transfer's recipient")
-    if outgoing in custody and outgoing != prefix + movement.sender.hex():
+    if outgoing.startswith("custody:") and outgoing != prefix + movement.sender.hex():
         raise Malformed("the credited custody account is not the transfer's sender")

@@ -1,4 +1,4 @@
-"""A posting's row as the export shows it: one leg, and the transfer on chain behind it, if any."""
+"""A posting's row as the export shows it: its legs, and the transfer on chain behind it, if any."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,10 +6,8 @@ from typing import Any
 from strongroom_verify.errors import Malformed
 from strongroom_verify.fields import Fields, unhex
 
-TYPE = "strongroom.posting/1"
-_KEYS = (
-    "type organisation transaction key kind phase refers_to leg debit credit asset units chain memo"
-)
+TYPE = "posting"
+_KEYS = "type key kind phase refers_to legs chain memo"
 ON_CHAIN_KINDS = frozenset({"native", "internal", "erc20"})
 
 
@@ -35,23 +33,28 @@ class Movement:
 
 
 @dataclass(frozen=True)
-class Posting:
-    """One leg: `units` of `asset` from the credited to the debited account."""
+class Leg:
+    """`units` of `asset` from the credited to the debited account."""
 
-    phase: str
     debit: str
     credit: str
     asset: str
     units: int
+
+
+@dataclass(frozen=True)
+class Posting:
+    """Legs that were booked together."""
+
+    phase: str
+    legs: tuple[Leg, ...]
     chain: ChainPoint | None
     movement: Movement | None
 
 
-def read_posting(value: Any, organisation: str) -> Posting:
+def read_posting(value: Any) -> Posting:
     """Parse a posting's row. Raises Malformed."""
     row = Fields(value, _KEYS, "row")
-    if row.text("organisation") != organisation:
-        raise Malformed("the row belongs to another organisation")
     chain = None
     if row.any("chain") is not None:
         point = Fields(row.any("chain"), "chain_id height block_hash", "row.chain")
@@ -61,15 +64,20 @@ def read_posting(value: Any, organisation: str) -> Posting:
     memo = row.any("memo")
     if not isinstance(memo, dict) or not all(isinstance(text, str) for text in memo.values()):
         raise Malformed("row.memo is not an object of strings")
+    legs = row.any("legs")
+    if not isinstance(legs, list):
+        raise Malformed("row.legs is not a list")
     return Posting(
         row.text("phase"),
-        row.text("debit"),
-        row.text("credit"),
-        row.text("asset"),
-        row.units("units"),
+        tuple(_leg(leg, f"row.legs[{at}]") for at, leg in enumerate(legs)),
         chain,
         _movement(memo) if chain is not None and "tx" in memo else None,
     )
+
+
+def _leg(value: Any, path: str) -> Leg:
+    leg = Fields(value, "debit credit asset units", path)
+    return Leg(leg.text("debit"), leg.text("credit"), leg.text("asset"), leg.units("units"))
 
 
 def _movement(memo: dict[str, str]) -> Movement:

@@ -18,7 +18,7 @@ RECORD_TYPE = "strongroom.record/1"
 REQUESTED, BUILT = "exports.requested", "exports.built"
 CLOCK_SKEW = timedelta(seconds=5)  # the writer's and the sequencer's clocks are two machines' own
 _LEAF = "index organisation organisation_index record_hash sequenced_at"
-_RECORD = "type organisation actor request_id at action subject body rows_root rows_count"
+_RECORD = "type organisation actor request_id at action subject body rows_root"
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,15 @@ class Record:
     subject: str
     body: Any
     rows_root: bytes | None
-    rows_count: int
     proof: tuple[bytes, ...]
     leaf: bytes
 
 
 @dataclass
 class RecordFacts:
-    """What the other checks need of the records, in memory: (root, count) of those with rows."""
+    """What the other checks need of the records, in memory: rows_root of those with rows."""
 
-    rows: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    rows: dict[int, bytes] = field(default_factory=dict)
     count: int = 0
     first_time: datetime | None = None
     last: Record | None = None
@@ -61,9 +60,7 @@ def read_record(line: bytes, manifest: Manifest) -> Record:
         raise Malformed("the record belongs to another organisation")
     if hashlib.sha256(serialise(top.any("record"))).digest() != leaf.hex("record_hash", 32):
         raise Malformed("the record does not have the hash that its leaf names")
-    root, count = record.any("rows_root"), record.integer("rows_count")
-    if (root is None) != (count == 0):
-        raise Malformed("rows_root and rows_count do not agree")
+    root = record.any("rows_root")
     return Record(
         leaf.integer("index"),
         leaf.integer("organisation_index"),
@@ -73,7 +70,6 @@ def read_record(line: bytes, manifest: Manifest) -> Record:
         record.text("subject"),
         record.any("body"),
         None if root is None else unhex(root, "record.rows_root", 32),
-        count,
         tuple(top.hexes("proof", 32)),
         leaf_hash(serialise(top.any("leaf"))),
     )
@@ -144,7 +140,7 @@ def _check_order(
 
 def _remember(record: Record, facts: RecordFacts, manifest: Manifest) -> None:
     if record.rows_root is not None and record.organisation_index <= manifest.cut:
-        facts.rows[record.organisation_index] = (record.rows_root, record.rows_count)
+        facts.rows[record.organisation_index] = record.rows_root
     if record.organisation_index == manifest.cut:
         facts.cut_time = record.sequenced_at
     facts.first_time = facts.first_time or record.sequenced_at

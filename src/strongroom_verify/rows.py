@@ -1,7 +1,7 @@
 """The rows of a bundle: each bound to its record's rows_root, none of them missing."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from strongroom_verify.errors import Malformed
 from strongroom_verify.fields import Fields
 from strongroom_verify.findings import Findings
 from strongroom_verify.manifest import Manifest
-from strongroom_verify.merkle import leaf_hash, root_from_inclusion
+from strongroom_verify.merkle import leaf_hash, root, root_from_inclusion
 from strongroom_verify.postings import TYPE as POSTING_TYPE
 from strongroom_verify.postings import read_posting
 from strongroom_verify.records import RecordFacts
@@ -23,17 +23,64 @@ class Row:
 
     record: int
     position: int
+    count: int
     proof: list[bytes]
+    leaf: bytes
     value: Any
 
 
 def read_row(line: bytes) -> Row:
     """One line of rows.jsonl. Raises Malformed."""
-    fields = Fields(parse(line), "record position proof row")
+    fields = Fields(parse(line), "record position count proof row")
     row = fields.any("row")
     if not isinstance(row, dict) or not isinstance(row.get("type"), str):
         raise Malformed("row is not an object with a type")
-    return Row(fields.integer("record"), fields.integer("position"), fields.hexes("proof", 32), row)
+    return Row(
+        fields.integer("record"),
+        fields.integer("position"),
+        fields.integer("count"),
+        fields.hexes("proof", 32),
+        leaf_hash(serialise(row)),
+        row,
+    )
+
+
+class Sequence:
+    """What must come next: every row of every record that has rows, in order, none left out.
+
+    How many rows a record has is only said by the bundle; that all are there is known when the
+    root over all of them is the record's.
+    """
+
+    def __init__(self, roots: dict[int, bytes]) -> None:
+        self._roots = roots
+        self._records = iter(sorted(roots))
+        self._record = next(self._records, None)
+        self._leaves: list[bytes] = []
+        self._count = 0
+
+    def take(self, row: Row) -> None:
+        """The next row. Raises Malformed when it is not the one awaited."""
+        if self._record is None:
+            raise Malformed("the row stands after the last one that the records commit to")
+        if (row.record, row.position) != (self._record, len(self._leaves)):
+            raise Malformed(f"{self._awaited()} should stand here: it is missing or out of order")
+        if self._leaves and row.count != self._count:
+            raise Malformed(f"the rows of record {row.record} disagree on how many they are")
+        self._count = row.count
+        self._leaves.append(row.leaf)
+        if len(self._leaves) == row.count:
+            if root(self._leaves) != self._roots[row.record]:
+                raise Malformed(f"rows of record {row.record} are missing or too many")
+            self._record, self._leaves = next(self._records, None), []
+
+    def end(self) -> None:
+        """Raises Malformed when rows are still awaited."""
+        if self._record is not None:
+            raise Malformed(f"{self._awaited()} is missing, and all rows after it")
+
+    def _awaited(self) -> str:
+        return f"row {len(self._leaves)} of record {self._record}"
 
 
 def check_rows(
@@ -44,7 +91,7 @@ def check_rows(
     findings: Findings,
 ) -> int:
     """INTEGRITY, COMPLETENESS and CHAIN of all rows, and the sums. Returns how many there are."""
-    awaited = _places(facts)
+    awaited = Sequence(facts.rows)
     sums: Counter[str] = Counter()
     number = 0
     with findings.guard("INTEGRITY", "rows.jsonl"):
@@ -55,13 +102,14 @@ def check_rows(
                 where += f" (record {row.record}, row {row.position})"
                 with findings.guard("INTEGRITY", where):
                     _check_bound(row, facts)
-                    _check_content(row, manifest, chain, sums, findings, where)
+                    _check_content(row, chain, sums, findings, where)
                 with findings.guard("COMPLETENESS", where):
-                    _check_awaited(row, awaited)
+                    if not findings.failed("COMPLETENESS"):
+                        awaited.take(row)
             if findings.failed("INTEGRITY"):
                 return number
     with findings.guard("COMPLETENESS", "rows.jsonl"):
-        _check_nothing_left(awaited)
+        awaited.end()
     with findings.guard("INTEGRITY", "manifest.json"):
         if dict(sums) != manifest.sums:
             raise Malformed("the sums stated are not the sums of the rows")
@@ -71,46 +119,18 @@ def check_rows(
 def _check_bound(row: Row, facts: RecordFacts) -> None:
     if row.record not in facts.rows:
         raise Malformed("no record up to the cut commits to this row")
-    root, count = facts.rows[row.record]
-    leaf = leaf_hash(serialise(row.value))
-    if root_from_inclusion(row.position, count, leaf, row.proof) != root:
+    found = root_from_inclusion(row.position, row.count, row.leaf, row.proof)
+    if found != facts.rows[row.record]:
         raise Malformed("the row is not the one that its record commits to")
 
 
 def _check_content(
-    row: Row,
-    manifest: Manifest,
-    chain: ChainCheck,
-    sums: Counter[str],
-    findings: Findings,
-    where: str,
+    row: Row, chain: ChainCheck, sums: Counter[str], findings: Findings, where: str
 ) -> None:
     if row.value["type"] != POSTING_TYPE:
         return
-    posting = read_posting(row.value, manifest.organisation)
-    sums[posting.asset] += posting.units
+    posting = read_posting(row.value)
+    for leg in posting.legs:
+        sums[leg.asset] += leg.units
     with findings.guard("CHAIN", where):
         chain.check(posting)
-
-
-def _places(facts: RecordFacts) -> Iterator[tuple[int, int]]:
-    """Every (record, position) that must stand in rows.jsonl, in this order."""
-    for record in sorted(facts.rows):
-        for position in range(facts.rows[record][1]):
-            yield record, position
-
-
-def _check_awaited(row: Row, awaited: Iterator[tuple[int, int]]) -> None:
-    place = next(awaited, None)
-    if place is None:
-        raise Malformed("the row stands after the last one that the records commit to")
-    if place != (row.record, row.position):
-        raise Malformed(
-            f"row {place[1]} of record {place[0]} should stand here: it is missing or out of order"
-        )
-
-
-def _check_nothing_left(awaited: Iterator[tuple[int, int]]) -> None:
-    place = next(awaited, None)
-    if place is not None:
-        raise Malformed(f"row {place[1]} of record {place[0]} is missing, and all rows after it")

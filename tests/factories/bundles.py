@@ -12,7 +12,7 @@ import rlp
 import rlp.sedes
 import sha3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from trie import HexaryTrie
+from trie.hexary import HexaryTrie
 
 ORIGIN = "strongroom.test/log"
 ORGANISATION = "0198c000-0000-7000-8000-000000000001"
@@ -121,7 +121,7 @@ class Block:
 
     def receipt_line(self, at: int, *, with_transaction: bool = True) -> dict[str, Any]:
         proofs = [
-            [hexed(bytes(rlp.encode(node))) for node in made.get_proof(integer(at))]
+            [hexed(bytes(rlp.encode(node))) for node in made.get_proof(integer(at))]  # type: ignore[no-untyped-call]
             for made in self._tries
         ]
         return {
@@ -134,20 +134,18 @@ class Block:
         }
 
 
-def posting(debit: str, credit: str, asset: str, units: int, **more: Any) -> dict[str, Any]:
+def posting(*legs: tuple[str, str, str, int], **more: Any) -> dict[str, Any]:
+    """A posting's row; a leg is (debit, credit, asset, units)."""
     return {
-        "type": "strongroom.posting/1",
-        "organisation": ORGANISATION,
-        "transaction": "0198c000-0000-7000-8000-0000000000aa",
+        "type": "posting",
         "key": "k",
         "kind": "deposit",
         "phase": "single",
         "refers_to": None,
-        "leg": 0,
-        "debit": debit,
-        "credit": credit,
-        "asset": asset,
-        "units": str(units),
+        "legs": [
+            {"debit": debit, "credit": credit, "asset": asset, "units": str(units)}
+            for debit, credit, asset, units in legs
+        ],
         "chain": None,
         "memo": {},
         **more,
@@ -209,20 +207,20 @@ def first_day() -> Draft:
     two = Block(9, [transaction(VAULT, 0, 2)], [receipt([log(TOKEN, DEPOSIT, VAULT, 250_000_000)])])
     suspense, client = "suspense:unscreened", "client:treasury"
     booked = [
-        posting(custody(DEPOSIT), suspense, "ETH/18", 10**18)
+        posting((custody(DEPOSIT), suspense, "ETH/18", 10**18))
         | moved(one, 1, "native", -1, (PAYER, DEPOSIT)),
-        posting(custody(DEPOSIT), suspense, "TUSD/6", 250_000_000, leg=1)
+        posting((custody(DEPOSIT), suspense, "TUSD/6", 250_000_000))
         | moved(one, 2, "erc20", 1, (PAYER, DEPOSIT)),
     ]
     released = [
-        posting(suspense, client, "ETH/18", 10**18),
-        posting(suspense, client, "TUSD/6", 250_000_000, leg=1),
-        posting(client, "house:fees", "TUSD/6", 1, leg=2),
+        posting((suspense, client, "ETH/18", 10**18)),
+        posting((suspense, client, "TUSD/6", 250_000_000), (client, "house:fees", "TUSD/6", 1)),
+        posting((client, "house:fees", "TUSD/6", 2), phase="hold"),
     ]
     swept = [
-        posting(custody(VAULT), custody(DEPOSIT), "TUSD/6", 250_000_000)
+        posting((custody(VAULT), custody(DEPOSIT), "TUSD/6", 250_000_000))
         | moved(two, 0, "erc20", 0, (DEPOSIT, VAULT)),
-        posting(custody(VAULT), custody(DEPOSIT), "ETH/18", 10**18)
+        posting((custody(VAULT), custody(DEPOSIT), "ETH/18", 10**18))
         | moved(two, 0, "internal", -2, (DEPOSIT, VAULT)),
     ]
     return Draft(
@@ -235,7 +233,7 @@ def first_day() -> Draft:
             ("indexer.block", "9", swept),
             ("exports.requested", EXPORT, []),
         ],
-        later=[("ledger.transfer", "x", [posting(client, "client:other", "EUR/2", 100)])],
+        later=[("ledger.transfer", "x", [posting((client, "client:other", "EUR/2", 100))])],
     )
 
 
@@ -245,7 +243,8 @@ def rows_of(draft: Draft) -> Lines:
         leaves = [leaf(canonical(row)) for row in rows]
         for position, row in enumerate(rows):
             proof = tree_proof(leaves, position)
-            lines.append({"record": number, "position": position, "proof": proof, "row": row})
+            place = {"record": number, "position": position, "count": len(rows)}
+            lines.append(place | {"proof": proof, "row": row})
     return lines
 
 
@@ -257,7 +256,8 @@ def manifest_of(draft: Draft, files: dict[str, bytes]) -> dict[str, Any]:
     sums: dict[str, int] = {}
     for _, _, rows in draft.records:
         for row in rows:
-            sums[row["asset"]] = sums.get(row["asset"], 0) + int(row["units"])
+            for leg in row["legs"]:
+                sums[leg["asset"]] = sums.get(leg["asset"], 0) + int(leg["units"])
     return {
         "type": "strongroom.export/1",
         "export": EXPORT,
@@ -288,7 +288,6 @@ def record_of(number: int, action: str, subject: str, body: Any, rows: Lines) ->
         "subject": subject,
         "body": body,
         "rows_root": root,
-        "rows_count": len(rows),
     }
 
 
@@ -320,7 +319,9 @@ def seal(draft: Draft, **replaced: bytes) -> dict[str, bytes]:
         "receipts.jsonl": replaced.get("receipts", jsonl(draft.receipts)),
     }
     manifest = canonical(manifest_of(draft, files))
-    plan = [(action, subject, {}, rows) for action, subject, rows in draft.records + draft.later]
+    plan: list[tuple[str, str, Any, Lines]] = [
+        (action, subject, {}, rows) for action, subject, rows in draft.records + draft.later
+    ]
     plan.append(("exports.built", EXPORT, {"manifest_sha256": hexed(sha256(manifest))}, []))
     entries: list[tuple[dict[str, Any], dict[str, Any]]] = []
     leaves: list[bytes] = []

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.factories.bundles import Draft, first_day, seal, write
 
 from strongroom_verify.verify import Report, verify
+from tests.factories.bundles import Draft, first_day, seal, write
 
 Judge = Callable[..., Report]
 
@@ -24,7 +24,7 @@ def files(draft: Draft) -> dict[str, bytes]:
 
 @pytest.fixture
 def judge(draft: Draft, tmp_path: Path) -> Judge:
-    """judge(files) -> the report, with the log's key."""
+    """Verify files, with the log's key unless another is given."""
     numbers = itertools.count()
 
     def run(files: dict[str, bytes], *, key: bytes | None = draft.log_key) -> Report:
