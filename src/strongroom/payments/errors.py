@@ -27,12 +27,6 @@ class FourEyes(Forbidden):
     code = "fiat.four_eyes"
 
 
-class PostingRefused(Invalid):
-    """The ledger refused the posting; the message says why."""
-
-    code = "payments.posting_refused"
-
-
 class SameAccount(Invalid):
     """A transfer from an account to itself."""
 

@@ -76,11 +76,8 @@ def approve(uow: UnitOfWork, entry_id: UUID) -> FiatEntry:
     ]
     ledger.open_accounts(uow, accounts)
     uow.session.flush()
-    results = ledger.post(uow, [posting])
-    if results[0].outcome == "refused":
-        message = f"The ledger refused the posting ({results[0].code}); nothing was booked."
-        raise errors.PostingRefused(message)
-    rows = ledger.rows([posting], results)
+    ledger.post_or_raise(uow, posting)
+    rows = ledger.rows([posting])
     auditlog.append(uow, "fiat.booked", str(row.id), record(row), rows=rows)
     return row
 

@@ -1,0 +1,213 @@
+"""The console's pages: sign in, balances, withdrawals, and the approver's queue."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from pydantic import BaseModel
+
+from strongroom.api.security import Services, services
+from strongroom.console import pictures, session
+from strongroom.console.headers import protect
+from strongroom.db.database import UnitOfWork
+from strongroom.identity import service as identity
+from strongroom.identity.errors import CredentialUnknown
+from strongroom.identity.types import Caller, Role
+from strongroom.ledger import service as ledger
+from strongroom.policy import service as policy
+from strongroom.withdrawals import service as withdrawals
+from strongroom.withdrawals.types import WithdrawalView
+from strongroom_protocol.addresses import checksum
+
+HERE = Path(__file__).parent
+QUEUE_MAX = 50
+SEE_OTHER = 303
+router = APIRouter(prefix="/console", include_in_schema=False)
+templates = Jinja2Templates(HERE / "templates")
+Viewer = Annotated[Caller, Depends(session.viewer)]
+Found = Annotated[Services, Depends(services)]
+Answer = TypeVar("Answer")
+
+
+class Approval(BaseModel):
+    """What the approver's wallet signed in the browser."""
+
+    safe_tx_signature: str
+    payment_signature: str
+
+
+def install(app: FastAPI, _: Services) -> None:
+    """Add the console to the application."""
+    app.include_router(router)
+    app.mount("/console/static", StaticFiles(directory=HERE / "static"), name="console-static")
+    app.add_exception_handler(session.SignInNeeded, _to_sign_in)
+    app.middleware("http")(protect)
+
+
+@router.get("/sign-in", response_class=HTMLResponse)
+def sign_in_page(request: Request) -> Response:
+    """The form that asks for a credential's token."""
+    return templates.TemplateResponse(request, "sign_in.html", {"problem": None})
+
+
+@router.post("/sign-in", dependencies=[Depends(session.same_origin)])
+def sign_in(
+    request: Request, found: Found, token: Annotated[str, Form(max_length=200)]
+) -> Response:
+    """Begin a session, or say that the token is not good."""
+    response = RedirectResponse("/console", SEE_OTHER)
+    try:
+        session.sign_in(found, token, response, secure=request.url.scheme == "https")
+    except CredentialUnknown as error:
+        problem = {"problem": str(error)}
+        return templates.TemplateResponse(request, "sign_in.html", problem, status_code=401)
+    return response
+
+
+@router.post("/sign-out", dependencies=[Depends(session.same_origin)])
+def sign_out(request: Request, found: Found) -> Response:
+    """End the session."""
+    response = RedirectResponse("/console/sign-in", SEE_OTHER)
+    session.sign_out(found, request, response)
+    return response
+
+
+@router.get("", response_class=HTMLResponse)
+def overview(request: Request, found: Found, viewer: Viewer) -> Response:
+    """Balances, and what waits."""
+    context = _read(found, viewer, lambda uow: _overview(uow, viewer))
+    return templates.TemplateResponse(request, "overview.html", context)
+
+
+@router.get("/balances", response_class=HTMLResponse)
+def balances(request: Request, found: Found, viewer: Viewer) -> Response:
+    """The table of balances alone: the page asks for it again every few seconds."""
+    context = _read(found, viewer, lambda uow: _overview(uow, viewer))
+    return templates.TemplateResponse(request, "_balances.html", context)
+
+
+@router.get("/approvals", response_class=HTMLResponse)
+def approvals(request: Request, found: Found, viewer: Viewer) -> Response:
+    """The approver's queue."""
+    context = _read(found, viewer, lambda uow: _queue(uow, viewer))
+    return templates.TemplateResponse(request, "approvals.html", context)
+
+
+@router.get("/queue", response_class=HTMLResponse)
+def queue(request: Request, found: Found, viewer: Viewer) -> Response:
+    """The queue's cards alone: the page asks for them again every few seconds."""
+    context = _read(found, viewer, lambda uow: _queue(uow, viewer))
+    return templates.TemplateResponse(request, "_queue.html", context)
+
+
+@router.get("/withdrawals/{withdrawal_id}", response_class=HTMLResponse)
+def withdrawal(request: Request, withdrawal_id: UUID, found: Found, viewer: Viewer) -> Response:
+    """One withdrawal: what is signed, who signed, every step."""
+    context = _read(found, viewer, lambda uow: _detail(uow, viewer, withdrawal_id))
+    return templates.TemplateResponse(request, "withdrawal.html", context)
+
+
+@router.post("/withdrawals/{withdrawal_id}/approvals", dependencies=[Depends(session.same_origin)])
+def approve(withdrawal_id: UUID, body: Approval, found: Found, viewer: Viewer) -> Response:
+    """Hand in what the viewer's own wallet signed; handing it in twice is refused as doubled."""
+    identity.require_role(viewer, [Role.APPROVER])
+    with found.database.unit(viewer.organisation_id, session.actor_of(viewer)) as uow:
+        view = withdrawals.approve(
+            uow,
+            withdrawal_id,
+            approver=_own_address(uow, viewer) or "",
+            safe_tx_signature=body.safe_tx_signature,
+            payment_signature=body.payment_signature,
+        )
+    return JSONResponse({"state": view.state})
+
+
+def _read(found: Services, viewer: Caller, look: Callable[[UnitOfWork], Answer]) -> Answer:
+    with found.database.read(viewer.organisation_id, session.actor_of(viewer)) as uow:
+        return look(uow)
+
+
+def _frame(uow: UnitOfWork, viewer: Caller, page: str) -> dict[str, Any]:
+    """What every page shows: whose it is, who looks, which page it is."""
+    person = None if viewer.person_id is None else identity.person(uow, viewer.person_id)
+    return {
+        "organisation": identity.organisation(uow),
+        "person": person,
+        "roles": sorted(viewer.roles),
+        "page": page,
+        "waiting": len(_waiting(uow)),
+    }
+
+
+def _overview(uow: UnitOfWork, viewer: Caller) -> dict[str, Any]:
+    rows = [pictures.line(row) for row in ledger.balances(uow, viewer.organisation_id)]
+    return {
+        **_frame(uow, viewer, "overview"),
+        "client": [row for row in rows if row.account.startswith("client:")],
+        "held": [row for row in rows if row.account in HELD_ACCOUNTS and row.posted != "0"],
+        "recent": withdrawals.page(uow, limit=10),
+    }
+
+
+HELD_ACCOUNTS = {"suspense:unscreened", "quarantine", "unattributed"}
+
+
+def _waiting(uow: UnitOfWork) -> list[WithdrawalView]:
+    return list(withdrawals.page(uow, state="awaiting_approval", limit=QUEUE_MAX))
+
+
+def _queue(uow: UnitOfWork, viewer: Caller) -> dict[str, Any]:
+    cards = [_card(uow, viewer, view) for view in _waiting(uow)]
+    return {**_frame(uow, viewer, "approvals"), "cards": cards}
+
+
+def _detail(uow: UnitOfWork, viewer: Caller, withdrawal_id: UUID) -> dict[str, Any]:
+    view = withdrawals.get(uow, withdrawal_id)
+    return {
+        **_frame(uow, viewer, "approvals"),
+        **_card(uow, viewer, view),
+        "history": withdrawals.history(uow, withdrawal_id),
+    }
+
+
+def _card(uow: UnitOfWork, viewer: Caller, view: WithdrawalView) -> dict[str, Any]:
+    """One withdrawal with its picture, made from the SafeTx that would be signed."""
+    signing = withdrawals.signing_data_or_none(uow, view.id)
+    own = _own_address(uow, viewer)
+    picture = None
+    if signing is not None and signing.payment is not None:
+        picture = pictures.picture(
+            signing.safe_tx, policy.active(uow, viewer.organisation_id).bundle
+        )
+    signed = own is not None and own in {each.address for each in view.approvals}
+    return {
+        "view": view,
+        "picture": picture,
+        "signing": signing,
+        "own_address": own,
+        "signed": signed,
+        "may_sign": picture is not None
+        and not signed
+        and Role.APPROVER in viewer.roles
+        and own is not None,
+        "element": f"w{uuid4().hex[:8]}",
+    }
+
+
+def _own_address(uow: UnitOfWork, viewer: Caller) -> str | None:
+    if viewer.person_id is None:
+        return None
+    address = identity.person(uow, viewer.person_id).address
+    return None if address is None else checksum(address)
+
+
+def _to_sign_in(request: Request, _: Exception) -> Response:
+    """Lead to the sign-in page; a fragment asked for by htmx leads the whole page there."""
+    if request.headers.get("HX-Request"):
+        return Response(status_code=401, headers={"HX-Redirect": "/console/sign-in"})
+    return RedirectResponse("/console/sign-in", SEE_OTHER)

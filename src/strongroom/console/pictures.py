@@ -1,0 +1,77 @@
+"""What a page shows of money and of what is signed, derived from the very bytes (P5)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from strongroom.ledger.types import Balance
+from strongroom_protocol.addresses import ZERO, checksum, parse_address
+from strongroom_protocol.amounts import Amount, Asset, format_amount
+from strongroom_protocol.authority import Bundle
+from strongroom_protocol.safe import SafeTx, decode_payment
+from strongroom_protocol.typed_data import Domain, domain_separator, hash_struct
+
+
+@dataclass(frozen=True)
+class Line:
+    """One account's balance, as text."""
+
+    account: str
+    asset: str
+    available: str
+    pending: str
+    posted: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A payment as its SafeTx says it, in plain words, and the digests a device shows."""
+
+    amount: str
+    asset: str
+    to: str
+    label: str
+    domain_hash: str
+    message_hash: str
+    safe_tx_hash: str
+
+
+def line(balance: Balance) -> Line:
+    """Show a balance."""
+    return Line(
+        account=balance.code,
+        asset=balance.asset.partition("/")[0],
+        available=_grouped(balance.available, balance.asset),
+        pending=_grouped(balance.pending, balance.asset),
+        posted=_grouped(balance.posted, balance.asset),
+    )
+
+
+def picture(safe_tx: Mapping[str, Any], bundle: Bundle) -> Picture:
+    """Decode the SafeTx that is to be signed; what cannot be decoded is refused, not guessed.
+
+    Asset and label come from the signed bundle, never from the database. Raises ProtocolError.
+    """
+    tx = SafeTx.from_fields(safe_tx["message"])
+    vault = parse_address(safe_tx["domain"]["verifyingContract"])
+    domain = Domain(chain_id=int(safe_tx["domain"]["chainId"]), verifying_contract=vault)
+    typed = tx.typed(domain)
+    payment = decode_payment(tx)
+    token = bundle.token_of(None if payment.token == ZERO else payment.token)
+    label = next((e.label for e in bundle.address_book if e.address == payment.to), None)
+    return Picture(
+        amount="?" if token is None else _grouped(payment.units, token.asset.code),
+        asset="an unlisted token" if token is None else token.asset.symbol,
+        to=checksum(payment.to),
+        label=label or "not in the address book",
+        domain_hash="0x" + domain_separator(domain).hex(),
+        message_hash="0x" + hash_struct(typed.types, typed.primary, typed.values).hex(),
+        safe_tx_hash="0x" + tx.digest_in(domain).hex(),
+    )
+
+
+def _grouped(units: int, asset: str) -> str:
+    """Return units as decimal text with thousands separated."""
+    whole, point, rest = format_amount(Amount(abs(units), Asset(asset))).partition(".")
+    sign = "-" if units < 0 else ""
+    return f"{sign}{int(whole):,}{point}{rest}"
