@@ -113,6 +113,24 @@ class TraceAnswer(msgspec.Struct, rename="camel"):
     result: TraceResult | None = None
 
 
+class FrameAnswer(msgspec.Struct):
+    """One call of debug_traceBlockByHash's callTracer, with the calls below it."""
+
+    type: str
+    sender: str | None = msgspec.field(name="from", default=None)
+    to: str | None = None
+    value: str | None = None
+    error: str | None = None
+    calls: list["FrameAnswer"] = []
+
+
+class TransactionFramesAnswer(msgspec.Struct, rename="camel"):
+    """The top call of one transaction of a block."""
+
+    result: FrameAnswer
+    tx_hash: str
+
+
 class FeeHistoryAnswer(msgspec.Struct, rename="camel"):
     """eth_feeHistory: the last base fee is that of the next block."""
 

@@ -1,24 +1,15 @@
 """Fees of EIP-1559 from what recent blocks paid. Whole wei only."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from strongroom.chain.answers import FeeHistoryAnswer
 from strongroom.chain.rpc import quantity
+from strongroom.chain.types import FeeQuote
 
 BLOCKS_READ: Final = 10
 REWARD_PERCENTILE: Final = 50
 BASE_FEE_HEADROOM: Final = 2
 """The base fee doubles in six full blocks: this much headroom survives them."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeeQuote:
-    """Base fee of the next block, a usual tip, and a maximum that survives six full blocks; wei."""
-
-    base_fee_wei: int
-    priority_fee_wei: int
-    max_fee_wei: int
 
 
 def quote(history: FeeHistoryAnswer) -> FeeQuote:

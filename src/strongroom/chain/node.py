@@ -14,9 +14,9 @@ import msgspec
 from strongroom.chain import fees
 from strongroom.chain.answers import FeeHistoryAnswer, HeaderAnswer, ReceiptAnswer
 from strongroom.chain.errors import BlockUnknown, ChainError, NodeUnavailable, WrongChain
-from strongroom.chain.fees import FeeQuote
 from strongroom.chain.headers import Header, check_header
 from strongroom.chain.rpc import Call, decode, encode, octets, quantity, read, read_optional
+from strongroom.chain.types import FeeQuote
 
 T = TypeVar("T")
 ROUNDS_MAX: Final = 2

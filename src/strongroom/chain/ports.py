@@ -37,7 +37,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """An event that a contract emitted in a transaction."""
+    """An event that a contract emitted; `position` counts within its transaction."""
 
     position: int
     address: bytes

@@ -7,7 +7,7 @@ the whole subtree is dropped, or a deposit would be credited that never happened
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from strongroom.chain.answers import TraceAnswer
+from strongroom.chain.answers import FrameAnswer, TraceAnswer, TransactionFramesAnswer
 from strongroom.chain.errors import NodeLied
 from strongroom.chain.headers import Header
 from strongroom.chain.rpc import octets, quantity
@@ -53,6 +53,36 @@ def movements(header: Header, traces: Sequence[TraceAnswer]) -> list[Movement]:
         if movement is not None:
             found.append(movement)
     return found
+
+
+def movements_of_frames(transactions: Sequence[TransactionFramesAnswer]) -> list[Movement]:
+    """The same from callTracer's frames, for nodes without trace_block; already pinned by hash."""
+    found: list[Movement] = []
+    for tx_index, transaction in enumerate(transactions):
+        stack, trace_index = [(transaction.result, False)], -1
+        while stack:
+            frame, below_revert = stack.pop()
+            trace_index += 1
+            reverted = below_revert or frame.error is not None
+            stack.extend((child, reverted) for child in reversed(frame.calls))
+            if not reverted and frame.type.lower() not in _NO_VALUE:
+                found.extend(_of_frame(frame, transaction.tx_hash, tx_index, trace_index))
+    return found
+
+
+def _of_frame(frame: FrameAnswer, tx_hash: str, tx_index: int, trace_index: int) -> list[Movement]:
+    if frame.sender is None or frame.to is None:
+        return []
+    return [
+        Movement(
+            tx_hash=octets(tx_hash, 32),
+            tx_index=tx_index,
+            trace_index=trace_index,
+            sender=octets(frame.sender, 20),
+            recipient=octets(frame.to, 20),
+            units=quantity(frame.value or "0x0"),
+        )
+    ]
 
 
 def _movement(trace: TraceAnswer, index: int) -> Movement | None:

@@ -1,0 +1,1 @@
+"""Follows one chain and books what touches us: each block exactly once, whatever crashes."""

@@ -1,0 +1,235 @@
+"""Block, transfers, postings and cursor in one transaction: extend, unwind, confirm, finalize.
+
+Each method is one unit of work and gives the new cursor. The cursor's compare-and-set comes first:
+it locks the row, so of two indexers one waits here and then finds itself refused.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from strongroom.chain.headers import Header
+from strongroom.chain.ports import BlockSink, BlockView, SeenSink
+from strongroom.db.actor import Actor, system
+from strongroom.db.database import Database, UnitOfWork
+from strongroom.indexer import repository
+from strongroom.indexer.cursor import create_cursor, move_cursor, take_over
+from strongroom.indexer.errors import ForkChanged, WatchedChanged
+from strongroom.indexer.posting import Booking, book
+from strongroom.indexer.types import Cursor, IndexedBlock
+from strongroom.kit.check import check
+from strongroom.kit.crash import crash_point
+from strongroom.ledger.types import Posting
+from strongroom.wallets import watching
+
+ACTOR: Final[Actor] = system("indexer")
+TOUCHED_MAX: Final = 50
+"""Touched blocks confirmed or finalized in one unit: bounds its locks and its postings."""
+
+
+class BlockBooks:
+    """Writes one chain's blocks into the database and its sinks."""
+
+    def __init__(
+        self,
+        database: Database,
+        chain_id: int,
+        *,
+        confirmations: int,
+        sinks: Sequence[BlockSink[Posting]],
+        seen_sinks: Sequence[SeenSink] = (),
+    ) -> None:
+        """`confirmations`: 1 = booked as soon as it is in a block."""
+        check(confirmations >= 1, "a block needs at least one confirmation, its own")
+        self._database = database
+        self._chain_id = chain_id
+        self._confirmations = confirmations
+        self._sinks = tuple(sinks)
+        self._seen_sinks = tuple(seen_sinks)
+
+    def open(self, epoch: int) -> Cursor | None:
+        """Take the chain over as the leader of `epoch`; None before the first start."""
+        with self._database.unit(None, ACTOR) as uow:
+            return take_over(uow, self._chain_id, epoch)
+
+    def start(self, header: Header, epoch: int) -> Cursor:
+        """Begin a chain above this block."""
+        with self._database.unit(None, ACTOR) as uow:
+            return create_cursor(uow, self._chain_id, header, epoch)
+
+    def extend(
+        self, cursor: Cursor, blocks: Sequence[IndexedBlock], watched: Iterable[bytes]
+    ) -> Cursor:
+        """Append parent-linked blocks: one at the head, many in a backfill, of which only those
+        that touch us and the last one are stored.
+
+        `watched` is what they were matched with. Raises WatchedChanged, CursorMoved.
+        """
+        last = blocks[-1].header
+        with self._database.unit(None, ACTOR) as uow:
+            moved = move_cursor(uow, cursor, height=last.height, block_hash=last.hash)
+            self._take_up(uow, cursor.height, watched)
+            crash_point("indexer.block.before")
+            fresh: dict[int, BlockView] = {}
+            for block in blocks:
+                if block.touched or block is blocks[-1]:
+                    row = repository.insert_block(uow, self._chain_id, block)
+                    repository.insert_contents(uow, row.id, block)
+                    fresh[row.height] = replace(block.view, sighting=row.sighting)
+                if block.touched:
+                    self._see(uow, fresh[block.header.height])
+            moved, bookings = self._confirm(
+                uow, moved, last.height - self._confirmations + 1, fresh
+            )
+            book(uow, bookings)
+        crash_point("indexer.block.after")
+        return moved
+
+    def unwind(self, cursor: Cursor) -> Cursor:
+        """Take the newest block back: orphaned, its postings reversed, nothing deleted."""
+        with self._database.unit(None, ACTOR) as uow:
+            row = repository.canonical(uow, self._chain_id, cursor.height)
+            if row is None or row.block_hash != cursor.block_hash:
+                raise ForkChanged(f"Block {cursor.height} of the cursor is not stored.")
+            booked = cursor.confirmed_height >= cursor.height
+            moved = move_cursor(
+                uow,
+                cursor,
+                height=cursor.height - 1,
+                block_hash=row.parent_hash,
+                confirmed_height=min(cursor.confirmed_height, cursor.height - 1),
+                safe_height=min(cursor.safe_height, cursor.height - 1),
+            )
+            repository.set_orphaned(uow, row)
+            if row.touched:
+                view = repository.load_view(uow, self._chain_id, row)
+                if booked:
+                    book(uow, [self._orphaned(uow, view)])
+                else:
+                    for seen_sink in self._seen_sinks:
+                        seen_sink.on_unseen(uow, view)
+        crash_point("indexer.unwind.after")
+        return moved
+
+    def finalize(self, cursor: Cursor, finalized: Header, safe_height: int) -> Cursor:
+        """Book and close what the node calls final, some touched blocks a unit.
+
+        Raises ForkChanged when the final block is not ours: then a reorganisation is under way.
+        """
+        with self._database.unit(None, ACTOR) as uow:
+            own = repository.canonical(uow, self._chain_id, finalized.height)
+            if own is not None and own.block_hash != finalized.hash:
+                raise ForkChanged(f"The node's final block {finalized.height} is not ours.")
+            up_to = min(finalized.height, cursor.height)
+            confirmed, bookings = self._confirm(uow, move_cursor(uow, cursor), up_to, {})
+            up_to = min(up_to, confirmed.confirmed_height)
+            rows = repository.touched_between(
+                uow, self._chain_id, cursor.finalized_height, up_to, TOUCHED_MAX
+            )
+            if len(rows) == TOUCHED_MAX:
+                up_to = rows[-1].height
+            views = [repository.load_view(uow, self._chain_id, row) for row in rows]
+            bookings += [self._finalized(uow, view) for view in views]
+            repository.set_finalized(uow, self._chain_id, cursor.finalized_height, up_to)
+            safe = max(confirmed.safe_height, min(safe_height, confirmed.confirmed_height), up_to)
+            repository.set_safe(uow, self._chain_id, safe)
+            moved = move_cursor(uow, confirmed, finalized_height=up_to, safe_height=safe)
+            book(uow, bookings)
+        crash_point("indexer.finalize.after")
+        return moved
+
+    def halt(self, cursor: Cursor, reason: str) -> Cursor:
+        """Stop booking until people have looked."""
+        with self._database.unit(None, ACTOR) as uow:
+            return move_cursor(uow, cursor, halted_reason=reason)
+
+    def take_up(self, cursor: Cursor, watched: Iterable[bytes]) -> Cursor:
+        """Begin to watch what was registered, when no block comes by which it would happen."""
+        with self._database.unit(None, ACTOR) as uow:
+            moved = move_cursor(uow, cursor)
+            self._take_up(uow, cursor.height, watched)
+        return moved
+
+    def add_late(
+        self, cursor: Cursor, address: bytes, blocks: Sequence[IndexedBlock], up_to: int
+    ) -> Cursor:
+        """Add to earlier blocks what touches an address that was registered after them."""
+        with self._database.unit(None, ACTOR) as uow:
+            moved = move_cursor(uow, cursor)
+            bookings = [b for block in blocks for b in self._add_late_block(uow, moved, block)]
+            watching.record_scan(uow, self._chain_id, address, up_to)
+            book(uow, bookings)
+        return moved
+
+    def _take_up(self, uow: UnitOfWork, height: int, watched: Iterable[bytes]) -> None:
+        waiting = watching.pending(uow, self._chain_id)
+        if not waiting <= set(watched):
+            raise WatchedChanged("An address was registered meanwhile; the block is matched again.")
+        if waiting:
+            watching.activate(uow, self._chain_id, waiting, height)
+
+    def _see(self, uow: UnitOfWork, view: BlockView) -> None:
+        for sink in self._seen_sinks:
+            sink.on_seen(uow, view)
+
+    def _confirm(
+        self, uow: UnitOfWork, cursor: Cursor, up_to: int, fresh: dict[int, BlockView]
+    ) -> tuple[Cursor, list[Booking]]:
+        """What the blocks up to a height bring that are not booked yet; TOUCHED_MAX at most."""
+        if up_to <= cursor.confirmed_height:
+            return cursor, []
+        rows = repository.touched_between(
+            uow, self._chain_id, cursor.confirmed_height, up_to, TOUCHED_MAX
+        )
+        if len(rows) == TOUCHED_MAX:
+            up_to = rows[-1].height
+        bookings = [
+            self._confirmed(
+                uow, fresh.get(row.height) or repository.load_view(uow, self._chain_id, row)
+            )
+            for row in rows
+        ]
+        repository.set_confirmed(uow, self._chain_id, up_to)
+        return move_cursor(uow, cursor, confirmed_height=up_to), bookings
+
+    def _confirmed(self, uow: UnitOfWork, view: BlockView) -> Booking:
+        postings = [p for sink in self._sinks for p in sink.on_confirmed(uow, view)]
+        return Booking("indexer.block_confirmed", view, tuple(postings))
+
+    def _finalized(self, uow: UnitOfWork, view: BlockView) -> Booking:
+        postings = [p for sink in self._sinks for p in sink.on_finalized(uow, view)]
+        return Booking("indexer.block_finalized", view, tuple(postings))
+
+    def _orphaned(self, uow: UnitOfWork, view: BlockView) -> Booking:
+        postings = [p for sink in self._sinks for p in sink.on_orphaned(uow, view)]
+        return Booking("indexer.block_orphaned", view, tuple(postings))
+
+    def _add_late_block(
+        self, uow: UnitOfWork, cursor: Cursor, block: IndexedBlock
+    ) -> list[Booking]:
+        height = block.header.height
+        row = repository.canonical(uow, self._chain_id, height)
+        if row is None:
+            if height > cursor.finalized_height:
+                raise ForkChanged(f"Block {height} is not stored here yet; it is read again.")
+            row = repository.insert_block(uow, self._chain_id, block)
+        if row.block_hash != block.header.hash:
+            raise ForkChanged(f"Block {height} was read from another fork; it is read again.")
+        moved, seen = repository.insert_contents(uow, row.id, block)
+        if not row.touched:
+            repository.set_touched(uow, row)
+        view = replace(
+            block.view,
+            sighting=row.sighting,
+            transfers=tuple(t for t in block.view.transfers if (t.tx_hash, t.position) in moved),
+            transactions=tuple(t for t in block.view.transactions if t.index in seen),
+        )
+        self._see(uow, view)
+        bookings: list[Booking] = []
+        if height <= cursor.confirmed_height:
+            bookings.append(self._confirmed(uow, view))
+            repository.set_confirmed(uow, self._chain_id, height)
+        if height <= cursor.finalized_height:
+            bookings.append(self._finalized(uow, view))
+            repository.set_finalized(uow, self._chain_id, height - 1, height)
+        return bookings

@@ -1,0 +1,246 @@
+"""One chain, step by step: who leads, where the node stands, what comes next.
+
+A step does one thing: take over, take a fork back, finalize, scan late, read on. Everything it
+knows besides the database it can forget: after any crash the cursor says where to go on.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from strongroom.chain.errors import WrongChain
+from strongroom.chain.headers import Header
+from strongroom.db.database import Database
+from strongroom.indexer import matching, repository
+from strongroom.indexer.booking import ACTOR, BlockBooks
+from strongroom.indexer.errors import CursorMoved, ForkChanged, WatchedChanged
+from strongroom.indexer.fetch_thread import RANGE_BLOCKS, Ahead, FetchThread
+from strongroom.indexer.types import Cursor, FetchedBlock, IndexedBlock, Tip
+from strongroom.kit.log import logger
+from strongroom.kit.metrics import counter, gauge
+from strongroom.wallets import watching
+from strongroom.wallets.types import Watched
+
+MATCHES_MAX: Final = 5
+"""How often one block is matched again because addresses were registered meanwhile."""
+
+
+class Leadership(Protocol):
+    """Says under which epoch this process leads, or None."""
+
+    def epoch(self) -> int | None:
+        """Cheap; asked at each step."""
+        ...
+
+
+class Follower:
+    """Follows one chain into the database."""
+
+    def __init__(
+        self,
+        database: Database,
+        books: BlockBooks,
+        thread: FetchThread,
+        leadership: Leadership,
+        *,
+        chain_id: int,
+        start_height: int,
+    ) -> None:
+        """`start_height`: the block above which a chain seen for the first time is read."""
+        self._database = database
+        self._books = books
+        self._thread = thread
+        self._ahead = Ahead(thread)
+        self._leadership = leadership
+        self._chain_id = chain_id
+        self._start_height = start_height
+        self._epoch: int | None = None
+        self._cursor: Cursor | None = None
+        self._watched: dict[bytes, Watched] = {}
+        self._tip: Tip | None = None
+        self._chain_checked = False
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """Where this process stands, while it leads."""
+        return self._cursor
+
+    def step(self) -> bool:
+        """Do the next thing. True when there is more to do at once."""
+        epoch = self._leadership.epoch()
+        if epoch is None:
+            self._forget()
+            return False
+        try:
+            if self._cursor is None or epoch != self._epoch:
+                self._take_over(epoch)
+                return True
+            return self._advance(self._cursor)
+        except (CursorMoved, ForkChanged):
+            self._forget()
+            raise
+        except Exception:
+            self._ahead.clear()
+            raise
+
+    def _advance(self, cursor: Cursor) -> bool:
+        if cursor.halted_reason is not None:
+            return False
+        tip = self._read_tip()
+        self._report(cursor, tip)
+        if self._on_a_dead_fork(cursor, tip.latest):
+            return self._unwind(cursor)
+        if self._scan_late(cursor):
+            return True
+        if self._finalize(cursor, tip):
+            return True
+        if tip.latest.height > cursor.height:
+            return self._read_on(cursor, tip)
+        return self._take_up(cursor)
+
+    def _take_over(self, epoch: int) -> None:
+        self._forget()
+        if not self._chain_checked:
+            found = self._thread.read(self._thread.fetcher.chain_id())
+            if found != self._chain_id:
+                raise WrongChain(
+                    f"The node serves chain {found}, this indexer is set to {self._chain_id}. "
+                    "Correct STRONGROOM_RPC_URLS or STRONGROOM_CHAIN_ID."
+                )
+            self._chain_checked = True
+        cursor = self._books.open(epoch)
+        if cursor is None:
+            reading = self._thread.fetcher.header_at(self._start_height)
+            cursor = self._books.start(self._thread.read(reading), epoch)
+        self._load_watched()
+        self._epoch, self._cursor = epoch, cursor
+
+    def _read_tip(self) -> Tip:
+        """Finality only moves with the head, so an unchanged head is asked for alone."""
+        if self._tip is not None:
+            latest = self._thread.read(self._thread.fetcher.latest())
+            if latest.hash == self._tip.latest.hash:
+                return self._tip
+        self._tip = self._thread.read(self._thread.fetcher.tip())
+        return self._tip
+
+    def _on_a_dead_fork(self, cursor: Cursor, latest: Header) -> bool:
+        """Whether the node stands on a chain that has another block where we have one.
+
+        A head below ours with the hash we know is a node that lags: it is waited for.
+        """
+        if latest.height > cursor.height:
+            return False
+        if latest.height == cursor.height:
+            return latest.hash != cursor.block_hash
+        with self._database.read(None, ACTOR) as uow:
+            own = repository.canonical(uow, self._chain_id, latest.height)
+        return own is not None and own.block_hash != latest.hash
+
+    def _unwind(self, cursor: Cursor) -> bool:
+        self._ahead.clear()
+        self._tip = None
+        if cursor.height <= max(cursor.finalized_height, cursor.start_height):
+            reason = (
+                f"The node shows another block {cursor.height} than the final one known here. "
+                "Nothing is booked any more. Compare nodes; see the indexer's README."
+            )
+            logger(__name__).error("indexer.halted", chain_id=self._chain_id, reason=reason)
+            counter("strongroom_indexer_halts_total", "Reorganisations below finality.").inc()
+            self._cursor = self._books.halt(cursor, reason)
+            return False
+        self._cursor = self._books.unwind(cursor)
+        counter("strongroom_indexer_orphaned_total", "Blocks that left the chain.").inc()
+        logger(__name__).warning(
+            "indexer.block_orphaned", height=cursor.height, block_hash=cursor.block_hash.hex()
+        )
+        return True
+
+    def _finalize(self, cursor: Cursor, tip: Tip) -> bool:
+        if min(tip.finalized.height, cursor.height) <= cursor.finalized_height:
+            return False
+        finalized = tip.finalized
+        if finalized.height > cursor.height:
+            reading = self._thread.fetcher.header_at(cursor.height)
+            finalized = self._thread.read(reading)
+        self._cursor = self._books.finalize(cursor, finalized, tip.safe_height)
+        return True
+
+    def _read_on(self, cursor: Cursor, tip: Tip) -> bool:
+        blocks = self._ahead.take(cursor.height + 1, tip)
+        if blocks[0].header.parent_hash != cursor.block_hash:
+            return self._unwind(cursor)
+        for _ in range(MATCHES_MAX):
+            indexed = self._reduce(blocks, self._watched)
+            try:
+                self._cursor = self._books.extend(cursor, indexed, self._watched)
+            except WatchedChanged:
+                self._load_watched()
+                continue
+            counter("strongroom_indexer_blocks_total", "Blocks read.").inc(len(blocks))
+            counter("strongroom_indexer_transfers_total", "Transfers that concern us.").inc(
+                sum(len(block.view.transfers) for block in indexed)
+            )
+            return True
+        raise WatchedChanged("Addresses are registered faster than blocks can be matched.")
+
+    def _scan_late(self, cursor: Cursor) -> bool:
+        """Read earlier blocks again for an address that was registered after them."""
+        with self._database.read(None, ACTOR) as uow:
+            scans = watching.late_scans(uow, self._chain_id, limit=1)
+        for scan in scans:
+            first = max(scan.first_height, cursor.start_height + 1)
+            last = min(scan.last_height, first + RANGE_BLOCKS - 1)
+            if first > last:
+                self._cursor = self._books.add_late(
+                    cursor, scan.watched.address, [], scan.last_height
+                )
+                return True
+            blocks = self._thread.read(self._thread.fetcher.blocks(first, last))
+            indexed = self._reduce(blocks, {scan.watched.address: scan.watched})
+            touched = [block for block in indexed if block.touched]
+            self._cursor = self._books.add_late(cursor, scan.watched.address, touched, last)
+        return bool(scans)
+
+    def _take_up(self, cursor: Cursor) -> bool:
+        with self._database.read(None, ACTOR) as uow:
+            waiting = watching.pending(uow, self._chain_id)
+        if waiting:
+            self._load_watched()
+            self._cursor = self._books.take_up(cursor, self._watched)
+        return bool(waiting)
+
+    def _reduce(
+        self, blocks: Sequence[FetchedBlock], watched: Mapping[bytes, Watched]
+    ) -> list[IndexedBlock]:
+        return [self._reduce_block(block, watched) for block in blocks]
+
+    def _reduce_block(self, block: FetchedBlock, watched: Mapping[bytes, Watched]) -> IndexedBlock:
+        view = matching.reduce_block(block, self._chain_id, watched)
+        indexes = matching.touched_indexes(block, self._chain_id, watched)
+        if not indexes:
+            return IndexedBlock(block.header, view, None)
+        evidence = self._thread.read(self._thread.fetcher.evidence(block, indexes))
+        proven = matching.with_receipts(block, evidence.receipts)
+        return IndexedBlock(
+            block.header, matching.reduce_block(proven, self._chain_id, watched), evidence
+        )
+
+    def _load_watched(self) -> None:
+        with self._database.read(None, ACTOR) as uow:
+            self._watched = watching.watched(uow, self._chain_id)
+
+    def _forget(self) -> None:
+        self._cursor = None
+        self._tip = None
+        self._ahead.clear()
+
+    def _report(self, cursor: Cursor, tip: Tip) -> None:
+        chain = (str(self._chain_id),)
+        for name, help_text, value in (
+            ("head", "Height of the node's newest block.", tip.latest.height),
+            ("height", "Height of the newest block read.", cursor.height),
+            ("finalized", "Height of the newest final block booked.", cursor.finalized_height),
+            ("lag_blocks", "Blocks still to be read.", tip.latest.height - cursor.height),
+            ("watched", "Addresses looked for.", len(self._watched)),
+        ):
+            gauge(f"strongroom_indexer_{name}", help_text, ("chain",)).labels(*chain).set(value)

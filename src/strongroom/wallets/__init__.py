@@ -1,0 +1,1 @@
+"""Who owns which address: accounts from the ceremony, addresses given out, what is watched."""

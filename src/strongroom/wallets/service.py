@@ -1,0 +1,248 @@
+"""Accounts and addresses: registered from a ceremony, given out only when everything agrees.
+
+Nothing here talks to the signer or a node: the caller brings what they said.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from strongroom.auditlog import service as auditlog
+from strongroom.db.database import UnitOfWork
+from strongroom.identity import service as identity
+from strongroom.ledger import service as ledger
+from strongroom.ledger.types import AccountRef
+from strongroom.wallets import rules
+from strongroom.wallets.errors import (
+    AccountNameInvalid,
+    AccountTaken,
+    AccountUnknown,
+    IndexTaken,
+    PoolEmpty,
+    ProvenanceInvalid,
+)
+from strongroom.wallets.freezes import freeze, freezes, is_frozen, lift_freeze
+from strongroom.wallets.models import WalletAccount, WalletAddress
+from strongroom.wallets.rules import custody_code
+from strongroom.wallets.types import AccountView, AddressView, Officers, Provenance
+from strongroom.wallets.watching import allow_token, tokens, watch, watched
+
+__all__ = [
+    "NATIVE_ASSET",
+    "account",
+    "addresses",
+    "allow_token",
+    "custody_code",
+    "freeze",
+    "freezes",
+    "is_frozen",
+    "lift_freeze",
+    "new_address",
+    "next_index",
+    "register_account",
+    "tokens",
+    "watch",
+    "watched",
+]
+
+NATIVE_ASSET: Final = "ETH/18"
+"""The chain's own coin."""
+TREASURY: Final = "client:treasury"
+
+
+def register_account(
+    uow: UnitOfWork,
+    *,
+    ceremony_output: Mapping[str, object],
+    officer_signatures: Sequence[bytes],
+    officers: Officers,
+    chain_id: int,
+) -> AccountView:
+    """Take over an account from the key ceremony, for the unit's organisation.
+
+    Raises CeremonyInvalid, OfficersMissing, AccountTaken, OrganisationUnknown.
+    """
+    organisation = identity.organisation(uow)
+    ceremony = rules.read_ceremony(ceremony_output)
+    if organisation.account_index != ceremony.account_index:
+        raise AccountTaken(
+            f"The organisation's genesis names account {organisation.account_index}, the ceremony "
+            f"made account {ceremony.account_index}."
+        )
+    digest = ceremony.manifest.digest(chain_id)
+    rules.check_officers(digest, officer_signatures, officers)
+    added = uow.session.execute(
+        insert(WalletAccount)
+        .values(
+            organisation_id=organisation.id,
+            id=uow.new_id(),
+            chain_id=chain_id,
+            account_index=ceremony.account_index,
+            xpub=ceremony.xpub,
+            xpub_hash=ceremony.manifest.xpub_hash,
+            manifest_root=ceremony.manifest.root,
+            manifest_count=ceremony.manifest.count,
+            manifest_digest=digest,
+            officer_signatures=list(officer_signatures),
+            next_index=0,
+            created_at=uow.now,
+        )
+        .on_conflict_do_nothing()
+        .returning(WalletAccount.id)
+    ).scalar_one_or_none()
+    if added is None:
+        raise AccountTaken("The organisation or the account index has an account already.")
+    auditlog.append(uow, "wallets.account_registered", str(added), _account_record(ceremony))
+    return AccountView(
+        ceremony.account_index, ceremony.manifest.count, bytes(ceremony.manifest.root)
+    )
+
+
+def account(uow: UnitOfWork) -> AccountView:
+    """The organisation's account. Raises AccountUnknown."""
+    row = _account(uow)
+    return AccountView(row.account_index, row.manifest_count, row.manifest_root)
+
+
+def next_index(uow: UnitOfWork) -> int:
+    """The index that the next address will have. Raises AccountUnknown, PoolEmpty."""
+    row = _account(uow)
+    if row.next_index >= row.manifest_count:
+        raise PoolEmpty(
+            f"All {row.manifest_count} addresses are given out. Officers add more by a ceremony; "
+            "everything else goes on."
+        )
+    return row.next_index
+
+
+def new_address(
+    uow: UnitOfWork,
+    *,
+    provenance: Provenance,
+    attest_key: bytes,
+    label: str,
+    client_account: str = TREASURY,
+) -> AddressView:
+    """Give out the address at the organisation's next index, and watch it from now on.
+
+    `provenance` is what the signer said of that index, asked before this unit; `attest_key` the
+    20-byte address of the signer's attest key. Raises ProvenanceInvalid, IndexTaken (ask for the
+    next index again), AccountUnknown, AccountNameInvalid.
+    """
+    if not client_account.startswith("client:"):
+        raise AccountNameInvalid("Deposits are credited to client accounts: client:<name>.")
+    row = _account(uow)
+    rules.check_provenance(
+        provenance,
+        account_index=row.account_index,
+        xpub=row.xpub,
+        manifest_root=row.manifest_root,
+        manifest_count=row.manifest_count,
+        organisation_ref=identity.organisation(uow).ref,
+        attest_key=attest_key,
+        chain_id=row.chain_id,
+    )
+    if provenance.root != row.manifest_root:
+        raise ProvenanceInvalid("The signer's manifest is another than the one registered here.")
+    _claim_index(uow, row, provenance.index)
+    address = WalletAddress(
+        organisation_id=row.organisation_id,
+        id=uow.new_id(),
+        account_id=row.id,
+        chain_id=row.chain_id,
+        address_index=provenance.index,
+        path=provenance.path,
+        address=provenance.address,
+        label=label,
+        client_account=client_account,
+        manifest_proof=list(provenance.proof),
+        provenance_signature=provenance.signature,
+        delegated_at=None,
+        created_at=uow.now,
+    )
+    uow.session.add(address)
+    watch(
+        uow,
+        chain_id=row.chain_id,
+        address=provenance.address,
+        kind="deposit",
+        organisation_id=row.organisation_id,
+    )
+    ledger.open_accounts(
+        uow, [AccountRef(row.organisation_id, client_account, asset) for asset in _assets(uow, row)]
+    )
+    body = {"path": provenance.path, "address": "0x" + provenance.address.hex(), "label": label}
+    auditlog.append(uow, "wallets.address_given_out", str(address.id), body)
+    return _view(address)
+
+
+def addresses(uow: UnitOfWork) -> list[AddressView]:
+    """The organisation's deposit addresses by index."""
+    own = WalletAddress.organisation_id == uow.organisation_id
+    found = uow.session.scalars(
+        select(WalletAddress).where(own).order_by(WalletAddress.address_index)
+    )
+    return [_view(row) for row in found]
+
+
+def _account(uow: UnitOfWork) -> WalletAccount:
+    row = uow.session.scalars(
+        select(WalletAccount).where(WalletAccount.organisation_id == uow.organisation_id)
+    ).one_or_none()
+    if row is None:
+        raise AccountUnknown(
+            "The organisation has no account yet: run the key ceremony and register its output."
+        )
+    return row
+
+
+def _claim_index(uow: UnitOfWork, row: WalletAccount, index: int) -> None:
+    """Move next_index on from exactly this index: of two requests one gets it."""
+    claimed = uow.session.execute(
+        update(WalletAccount)
+        .where(
+            WalletAccount.organisation_id == row.organisation_id,
+            WalletAccount.id == row.id,
+            WalletAccount.next_index == index,
+        )
+        .values(next_index=index + 1)
+        .returning(WalletAccount.next_index)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if claimed is None:
+        raise IndexTaken(f"Index {index} is not the next one any more; ask for the next again.")
+
+
+def _assets(uow: UnitOfWork, row: WalletAccount) -> list[str]:
+    named = [token.asset for token in tokens(uow, row.chain_id) if _own(token.organisation_id, row)]
+    return [NATIVE_ASSET, *sorted(named)]
+
+
+def _own(organisation_id: UUID, row: WalletAccount) -> bool:
+    return organisation_id == row.organisation_id
+
+
+def _account_record(ceremony: rules.Ceremony) -> dict[str, Any]:
+    return {
+        "account_index": ceremony.account_index,
+        "manifest_root": "0x" + ceremony.manifest.root.hex(),
+        "count": ceremony.manifest.count,
+        "xpub_hash": "0x" + ceremony.manifest.xpub_hash.hex(),
+    }
+
+
+def _view(row: WalletAddress) -> AddressView:
+    return AddressView(
+        id=row.id,
+        index=row.address_index,
+        path=row.path,
+        address=row.address,
+        label=row.label,
+        client_account=row.client_account,
+        provenance_signature=row.provenance_signature,
+        created_at=row.created_at,
+        delegated_at=row.delegated_at,
+    )

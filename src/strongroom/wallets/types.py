@@ -1,0 +1,92 @@
+"""Values of wallets."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+AddressKind = Literal["deposit", "vault", "relay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Officers:
+    """The custody officers' addresses (20 bytes each), and how many of them must have signed."""
+
+    addresses: frozenset[bytes]
+    quorum: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account: its BIP-44 index, how many addresses its manifest holds, the manifest's root."""
+
+    account_index: int
+    count: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What the signer says of one address: the attest key's signature and the manifest proof."""
+
+    index: int
+    path: str
+    address: bytes
+    signature: bytes
+    proof: tuple[bytes, ...]
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AddressView:
+    """A deposit address that was given out; credits go to `client_account`."""
+
+    id: UUID
+    index: int
+    path: str
+    address: bytes
+    label: str
+    client_account: str
+    provenance_signature: bytes
+    created_at: datetime
+    delegated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An address that the indexer looks for, and whose it is."""
+
+    organisation_id: UUID
+    address: bytes
+    kind: AddressKind
+    custody_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class LateScan:
+    """An address whose earlier blocks, first to last, still have to be read again."""
+
+    watched: Watched
+    first_height: int
+    last_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenView:
+    """A token that an organisation's policy names."""
+
+    organisation_id: UUID
+    chain_id: int
+    contract: bytes
+    asset: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeView:
+    """A custody account that nothing may leave."""
+
+    id: UUID
+    custody_code: str
+    asset: str
+    reason: str
+    frozen_at: datetime

@@ -1,0 +1,196 @@
+"""What the indexer looks for: addresses and tokens, and how far each address was looked at.
+
+An address is matched in every block above active_height. Nobody can have paid it because of us
+before its unit committed, so blocks fetched before that may be matched without it.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from strongroom.db.database import UnitOfWork
+from strongroom.wallets.errors import AddressTaken, TokenTaken
+from strongroom.wallets.models import WalletAddress, WatchedAddress, WatchedToken
+from strongroom.wallets.rules import custody_code
+from strongroom.wallets.types import AddressKind, LateScan, TokenView, Watched
+
+
+def watch(
+    uow: UnitOfWork,
+    *,
+    chain_id: int,
+    address: bytes,
+    kind: AddressKind,
+    organisation_id: UUID,
+    scan_from_height: int | None = None,
+) -> None:
+    """Watch an address from the next indexed block on; idempotent. Raises AddressTaken.
+
+    With `scan_from_height`, blocks from there up to that one are read again for it.
+    """
+    added = uow.session.execute(
+        insert(WatchedAddress)
+        .values(
+            organisation_id=organisation_id,
+            id=uow.new_id(),
+            chain_id=chain_id,
+            address=address,
+            kind=kind,
+            custody_code=custody_code(chain_id, address),
+            active_height=None,
+            scan_from_height=scan_from_height,
+            scanned_height=None,
+            created_at=uow.now,
+        )
+        .on_conflict_do_nothing()
+        .returning(WatchedAddress.id)
+    ).scalar_one_or_none()
+    if added is not None:
+        return
+    found = uow.session.execute(
+        select(WatchedAddress.organisation_id, WatchedAddress.kind).where(
+            WatchedAddress.chain_id == chain_id, WatchedAddress.address == address
+        )
+    ).one_or_none()
+    if found is None or tuple(found) != (organisation_id, kind):
+        raise AddressTaken(
+            f"0x{address.hex()} is watched already, for somebody else or as another kind."
+        )
+
+
+def allow_token(uow: UnitOfWork, *, chain_id: int, contract: bytes, asset: str) -> None:
+    """Let the unit's organisation receive a token under an asset code. Raises TokenTaken."""
+    organisation_id = uow.organisation_id
+    uow.session.execute(
+        insert(WatchedToken)
+        .values(
+            organisation_id=organisation_id,
+            id=uow.new_id(),
+            chain_id=chain_id,
+            contract=contract,
+            asset=asset,
+            created_at=uow.now,
+        )
+        .on_conflict_do_nothing()
+    )
+    found = uow.session.scalars(
+        select(WatchedToken.asset).where(
+            WatchedToken.organisation_id == organisation_id,
+            WatchedToken.chain_id == chain_id,
+            WatchedToken.contract == contract,
+        )
+    ).one_or_none()
+    if found != asset:
+        raise TokenTaken(
+            f"Token 0x{contract.hex()} or asset {asset} stands for something else already; an "
+            "asset names one contract for ever."
+        )
+
+
+def watched(uow: UnitOfWork, chain_id: int) -> dict[bytes, Watched]:
+    """Every watched address that this unit may see, by address."""
+    found = uow.session.execute(
+        select(
+            WatchedAddress.organisation_id,
+            WatchedAddress.address,
+            WatchedAddress.kind,
+            WatchedAddress.custody_code,
+        ).where(WatchedAddress.chain_id == chain_id)
+    )
+    return {
+        row.address: Watched(row.organisation_id, row.address, row.kind, row.custody_code)
+        for row in found
+    }
+
+
+def tokens(uow: UnitOfWork, chain_id: int) -> list[TokenView]:
+    """Every token that an organisation which this unit may see has allowed."""
+    found = uow.session.scalars(
+        select(WatchedToken)
+        .where(WatchedToken.chain_id == chain_id)
+        .order_by(WatchedToken.organisation_id, WatchedToken.asset)
+    )
+    return [TokenView(row.organisation_id, chain_id, row.contract, row.asset) for row in found]
+
+
+def pending(uow: UnitOfWork, chain_id: int) -> set[bytes]:
+    """Addresses that the indexer has not taken up yet."""
+    return set(
+        uow.session.scalars(
+            select(WatchedAddress.address).where(
+                WatchedAddress.chain_id == chain_id, WatchedAddress.active_height.is_(None)
+            )
+        )
+    )
+
+
+def activate(uow: UnitOfWork, chain_id: int, addresses: Iterable[bytes], height: int) -> None:
+    """Say that these are matched in every block above `height`."""
+    uow.session.execute(
+        update(WatchedAddress)
+        .where(
+            WatchedAddress.chain_id == chain_id,
+            WatchedAddress.address.in_(sorted(addresses)),
+            WatchedAddress.active_height.is_(None),
+        )
+        .values(active_height=height)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def late_scans(uow: UnitOfWork, chain_id: int, limit: int) -> list[LateScan]:
+    """Addresses whose earlier blocks still have to be read again, oldest registration first."""
+    first = func.greatest(
+        WatchedAddress.scan_from_height, func.coalesce(WatchedAddress.scanned_height + 1, 0)
+    )
+    found = uow.session.execute(
+        select(WatchedAddress, first.label("first"))
+        .where(
+            WatchedAddress.chain_id == chain_id,
+            WatchedAddress.active_height.is_not(None),
+            WatchedAddress.scan_from_height.is_not(None),
+            first <= WatchedAddress.active_height,
+        )
+        .order_by(WatchedAddress.id)
+        .limit(limit)
+    )
+    return [
+        LateScan(
+            Watched(row.organisation_id, row.address, row.kind, row.custody_code),
+            first_height,
+            row.active_height,
+        )
+        for row, first_height in found
+    ]
+
+
+def record_scan(uow: UnitOfWork, chain_id: int, address: bytes, height: int) -> None:
+    """Say that an address's earlier blocks were read up to `height`."""
+    uow.session.execute(
+        update(WatchedAddress)
+        .where(WatchedAddress.chain_id == chain_id, WatchedAddress.address == address)
+        .values(scanned_height=height)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def client_accounts(uow: UnitOfWork, addresses: Iterable[bytes]) -> dict[bytes, str]:
+    """The client account that each deposit address is credited to."""
+    found = uow.session.execute(
+        select(WalletAddress.address, WalletAddress.client_account).where(
+            WalletAddress.address.in_(sorted(addresses))
+        )
+    )
+    return {row.address: row.client_account for row in found}
+
+
+def record_delegation(uow: UnitOfWork, address: bytes) -> None:
+    """Say that an address has its sweeping delegate at a finalized block."""
+    uow.session.execute(
+        update(WalletAddress)
+        .where(WalletAddress.address == address, WalletAddress.delegated_at.is_(None))
+        .values(delegated_at=uow.now)
+        .execution_options(synchronize_session=False)
+    )
