@@ -1,1 +1,29 @@
 """Version 1 of the API: one file a domain, each with a `router`."""
+
+from strongroom.api.v1 import (
+    compliance,
+    deposits,
+    operator,
+    payments,
+    people,
+    policy,
+    proofs,
+    wallets,
+    withdrawals,
+)
+
+ROUTERS = tuple(
+    module.router
+    for module in (
+        people,
+        policy,
+        wallets,
+        deposits,
+        withdrawals,
+        payments,
+        compliance,
+        proofs,
+        operator,
+    )
+)
+"""Every route of `/v1`, in the order in which the documentation shows them."""
