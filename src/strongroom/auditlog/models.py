@@ -80,3 +80,12 @@ class LogCheckpoint(Base):
     note: Mapped[str]
     """A C2SP signed note."""
     signed_at: Mapped[datetime]
+
+
+class LogAsked(Base):
+    """The head that the signer was last asked to sign: one row."""
+
+    __tablename__ = "log_asked"
+
+    single: Mapped[bool] = mapped_column(primary_key=True)
+    size: Mapped[int]

@@ -61,6 +61,14 @@ CREATE TABLE log_checkpoint (
     signed_at timestamptz NOT NULL
 );
 
+-- The head that the signer was last asked to sign. Stored before the question, so that after a crash
+-- the very same one is asked again: the signer's memory and ours can't drift apart.
+CREATE TABLE log_asked (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    size   bigint NOT NULL CHECK (size >= 0)
+);
+INSERT INTO log_asked (size) VALUES (0);
+
 -- Tiles only grow: what a tile held stays at its beginning.
 CREATE FUNCTION log_tile_grows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -85,7 +93,7 @@ CALL append_only('log_checkpoint');
 GRANT INSERT ON log_pending
     TO strongroom_api, strongroom_indexer, strongroom_relay, strongroom_screener, strongroom_worker;
 GRANT SELECT, DELETE ON log_pending TO strongroom_relay;
-GRANT SELECT ON log_record, log_head, log_tile, log_checkpoint, log_organisation
+GRANT SELECT ON log_record, log_head, log_tile, log_checkpoint, log_organisation, log_asked
     TO strongroom_api, strongroom_relay, strongroom_worker;
 GRANT INSERT ON log_record, log_checkpoint, log_tile, log_organisation TO strongroom_relay;
-GRANT UPDATE ON log_head, log_tile, log_organisation TO strongroom_relay;
+GRANT UPDATE ON log_head, log_tile, log_organisation, log_asked TO strongroom_relay;

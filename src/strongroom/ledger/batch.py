@@ -1,0 +1,232 @@
+"""Writes a batch of PostingCommands in the writer's transaction: three round trips for all.
+
+Row-level security binds each statement to its organisation: the setting changes with the rows.
+Locks: all idempotency keys, sorted; then the ledger's own, organisation by organisation, sorted.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from strongroom.auditlog import record as records
+from strongroom.db.database import UnitOfWork
+from strongroom.db.idempotency import StoredAnswer, body_differs
+from strongroom.kit.check import check
+from strongroom.kit.errors import StrongroomError
+from strongroom.ledger import rules, service
+from strongroom.ledger.commands import PostingCommand
+from strongroom.ledger.errors import refusal
+
+Outcome = StoredAnswer | StrongroomError
+Slot = tuple[UUID, str]
+
+_TENANT = b"SELECT set_config('strongroom.org', %s, true)"
+_TAKE = b"""
+INSERT INTO idempotency (organisation_id, key, body_hash, status, answer, created_at)
+SELECT %s, u.key, u.body_hash, u.status, u.answer::json, %s
+FROM unnest(%s::text[], %s::bytea[], %s::integer[], %s::text[])
+    AS u (key, body_hash, status, answer)
+ORDER BY u.key
+ON CONFLICT (organisation_id, key) DO NOTHING
+RETURNING key
+"""
+_STORED = b"""
+SELECT key, body_hash, status, answer::text FROM idempotency
+WHERE organisation_id = %s AND key = ANY(%s::text[])
+"""
+_GIVE_UP = b"DELETE FROM idempotency WHERE organisation_id = %s AND key = ANY(%s::text[])"
+_LOG = b"""
+INSERT INTO log_pending (organisation_id, record, record_hash, rows)
+SELECT %s, u.* FROM unnest(%s::bytea[], %s::bytea[], %s::bytea[]) AS u
+"""
+_OUTBOX = b"""
+INSERT INTO outbox (organisation_id, id, topic, key, payload, request_id, due_at, created_at)
+SELECT %s, u.id, u.topic, u.key, u.payload::jsonb, u.request_id, %s, %s
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS u (id, topic, key, payload, request_id)
+ORDER BY u.topic, u.key
+ON CONFLICT (organisation_id, topic, key) DO NOTHING
+"""
+
+
+@dataclass(slots=True)
+class _Share:
+    """One organisation's part of a batch; `commands` are sorted by key, one a key."""
+
+    organisation_id: UUID
+    commands: list[PostingCommand]
+    fresh: Sequence[PostingCommand] = ()
+    posted: Sequence[PostingCommand] = ()
+
+
+def write(uow: UnitOfWork, commands: Sequence[PostingCommand]) -> list[Outcome]:
+    """Write all of it in the caller's unit; an outcome a command, in order.
+
+    A refused posting stores nothing and leaves its key free. The same key twice in a batch is one
+    command (same body) or a conflict (other body).
+    """
+    first: dict[Slot, PostingCommand] = {}
+    for command in commands:
+        first.setdefault(command.slot, command)
+    shares = [
+        _Share(organisation_id, list(found))
+        for organisation_id, found in itertools.groupby(
+            sorted(first.values(), key=lambda command: command.slot),
+            key=lambda command: command.posting.organisation_id,
+        )
+    ]
+    outcomes: dict[Slot, Outcome] = {}
+    _take_keys(uow, shares, outcomes)
+    _post(uow, shares, outcomes)
+    _leave_traces(uow, shares)
+    return [_outcome_for(command, first, outcomes) for command in commands]
+
+
+def _outcome_for(
+    command: PostingCommand, first: Mapping[Slot, PostingCommand], outcomes: Mapping[Slot, Outcome]
+) -> Outcome:
+    if first[command.slot].body_hash != command.body_hash:
+        return body_differs(command.idempotency_key)
+    return outcomes[command.slot]
+
+
+def _take_keys(uow: UnitOfWork, shares: list[_Share], outcomes: dict[Slot, Outcome]) -> None:
+    """Insert the keys with the answers they will have; what was there before keeps its own."""
+    connection = uow.driver
+    with connection.pipeline():
+        cursors = []
+        for share in shares:
+            connection.execute(_TENANT, (str(share.organisation_id),))
+            cursors.append(
+                connection.execute(
+                    _TAKE,
+                    (
+                        share.organisation_id,
+                        uow.now,
+                        [command.idempotency_key for command in share.commands],
+                        [command.body_hash for command in share.commands],
+                        [command.status for command in share.commands],
+                        [answer_text(command.answer) for command in share.commands],
+                    ),
+                )
+            )
+    for share, cursor in zip(shares, cursors, strict=True):
+        taken = {key for (key,) in cursor.fetchall()}
+        share.fresh = [one for one in share.commands if one.idempotency_key in taken]
+        old = [one for one in share.commands if one.idempotency_key not in taken]
+        if old:
+            _recall(connection, share.organisation_id, old, outcomes)
+
+
+def _recall(
+    connection: psycopg.Connection[tuple[Any, ...]],
+    organisation_id: UUID,
+    commands: list[PostingCommand],
+    outcomes: dict[Slot, Outcome],
+) -> None:
+    """The stored answers of keys that were used before."""
+    connection.execute(_TENANT, (str(organisation_id),))
+    keys = [command.idempotency_key for command in commands]
+    found = {
+        key: (bytes(body_hash), status, answer)
+        for key, body_hash, status, answer in connection.execute(_STORED, (organisation_id, keys))
+    }
+    for command in commands:
+        body_hash, status, answer = found[command.idempotency_key]
+        if body_hash != command.body_hash:
+            outcomes[command.slot] = body_differs(command.idempotency_key)
+        else:
+            check(status is not None, "a committed idempotency key has its answer")
+            outcomes[command.slot] = StoredAnswer(status, answer)
+
+
+def _post(uow: UnitOfWork, shares: list[_Share], outcomes: dict[Slot, Outcome]) -> None:
+    connection = uow.driver
+    working = [share for share in shares if share.fresh]
+    cursors = []
+    with connection.pipeline():
+        for share in working:
+            postings = [command.posting for command in share.fresh]
+            ids = [uow.new_id() for _ in postings]
+            connection.execute(_TENANT, (str(share.organisation_id),))
+            cursors.append(
+                connection.execute(service.POST, service.arguments(uow.now, postings, ids))
+            )
+    for share, cursor in zip(working, cursors, strict=True):
+        posted = []
+        results = service.results(cursor.fetchall())
+        for command, result in zip(share.fresh, results, strict=True):
+            if result.code is None:
+                posted.append(command)
+                outcomes[command.slot] = StoredAnswer(command.status, answer_text(command.answer))
+            else:
+                outcomes[command.slot] = refusal(result.code, command.posting.key)
+        share.posted = posted
+
+
+def _leave_traces(uow: UnitOfWork, shares: Iterable[_Share]) -> None:
+    """Audit records and outbox rows of what was posted; the keys of what was refused go free."""
+    connection = uow.driver
+    with connection.pipeline():
+        for share in shares:
+            if not share.fresh:
+                continue
+            connection.execute(_TENANT, (str(share.organisation_id),))
+            posted = {command.idempotency_key for command in share.posted}
+            refused = [
+                one.idempotency_key for one in share.fresh if one.idempotency_key not in posted
+            ]
+            if refused:
+                connection.execute(_GIVE_UP, (share.organisation_id, refused))
+            if share.posted:
+                logged = [_record(uow, command) for command in share.posted]
+                columns = [list(column) for column in zip(*logged, strict=True)]
+                connection.execute(_LOG, (share.organisation_id, *columns))
+            _enqueue(uow, connection, share)
+
+
+def _enqueue(
+    uow: UnitOfWork, connection: psycopg.Connection[tuple[Any, ...]], share: _Share
+) -> None:
+    rows = [(command, row) for command in share.posted for row in command.outbox]
+    if rows:
+        connection.execute(
+            _OUTBOX,
+            (
+                share.organisation_id,
+                uow.now,
+                uow.now,
+                [uow.new_id() for _ in rows],
+                [row.topic for _, row in rows],
+                [row.key for _, row in rows],
+                [answer_text(row.payload) for _, row in rows],
+                [command.request_id for command, _ in rows],
+            ),
+        )
+
+
+def _record(uow: UnitOfWork, command: PostingCommand) -> tuple[bytes, bytes, bytes]:
+    """(record, its hash, its rows) for one command."""
+    kept, rows_root = records.encode_rows([rules.row(command.posting)])
+    encoded = records.encode(
+        organisation_id=command.posting.organisation_id,
+        actor=command.actor,
+        request_id=command.request_id,
+        at=uow.now,
+        action=command.action,
+        subject=command.posting.key,
+        body={"kind": command.posting.kind, "phase": command.posting.phase},
+        rows_root=rows_root,
+    )
+    return encoded, hashlib.sha256(encoded).digest(), kept
+
+
+def answer_text(answer: Mapping[str, object]) -> str:
+    """The JSON text that is stored and given back."""
+    return json.dumps(dict(answer), ensure_ascii=False, separators=(",", ":"))
