@@ -1,0 +1,1 @@
+"""Whose signature counts: genesis, policy bundles, suspension, revocation, lapse."""

@@ -1,0 +1,123 @@
+"""`strongroom-signer ceremony init | new | account`: clear words for people, --json for scripts.
+No secret is ever printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from strongroom_protocol.addresses import checksum, parse_address
+from strongroom_protocol.encoding import to_hex
+from strongroom_protocol.errors import ProtocolError
+from strongroom_signer.ceremony.account import fill_account, write_manifest
+from strongroom_signer.ceremony.establish import Founding, both_tokens, establish
+from strongroom_signer.ceremony.seed import seal_new_seed
+from strongroom_signer.errors import Unfit
+from strongroom_signer.journal.store import current_epoch
+from strongroom_signer.memory import harden_process
+from strongroom_signer.pool import Pool
+from strongroom_signer.sealed import SealedConfig
+from strongroom_signer.settings import Settings
+
+DAY_SECONDS = 86_400
+DEFAULT_ORIGIN = "strongroom.local/log"
+
+
+def add_parser(commands: Any) -> None:
+    """Register `ceremony` and its three verbs."""
+    ceremony = commands.add_parser("ceremony", help="make keys, seed and address pools")
+    verbs = ceremony.add_subparsers(dest="verb", required=True)
+    init = verbs.add_parser("init", help="tokens, keys, KEK, sealed configuration")
+    init.add_argument("--officer", action="append", required=True, help="custody officer's address")
+    init.add_argument("--officer-quorum", type=int, default=2)
+    init.add_argument("--screener-key", required=True, help="Ed25519 public key, 64 hex digits")
+    init.add_argument("--origin", default=DEFAULT_ORIGIN, help="name of the log")
+    init.add_argument("--cooling-seconds", type=int, default=DAY_SECONDS)
+    init.add_argument("--loosening-seconds", type=int, default=DAY_SECONDS)
+    new = verbs.add_parser("new", help="seal a new seed in the vault token")
+    account = verbs.add_parser("account", help="derive and wrap one account's address pool")
+    account.add_argument("--index", type=int, required=True)
+    account.add_argument("--count", type=int, required=True)
+    account.add_argument("--out", type=Path, required=True)
+    for verb in (init, new, account):
+        verb.add_argument("--json", action="store_true", help="print JSON for scripts")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Run one verb; already done is done. Raises Unfit."""
+    for warning in harden_process():
+        say(f"Warning: {warning}.")
+    if arguments.verb == "init":
+        answer = _init(arguments, settings)
+    elif arguments.verb == "new":
+        answer = _new(settings)
+    else:
+        answer = _account(arguments, settings)
+    if arguments.json:
+        print(json.dumps(answer, sort_keys=True))
+
+
+def say(words: str) -> None:
+    """To the person at the ceremony; standard output stays free for --json."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def _init(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    try:
+        founding = Founding(
+            officers=tuple(parse_address(officer) for officer in arguments.officer),
+            officer_quorum=arguments.officer_quorum,
+            screener_key=bytes.fromhex(arguments.screener_key.removeprefix("0x")),
+            origin=arguments.origin,
+            cooling_seconds=arguments.cooling_seconds,
+            loosening_seconds=arguments.loosening_seconds,
+        )
+    except (ProtocolError, ValueError) as error:
+        raise Unfit(f"the ceremony was called with a wrong value: {error}") from None
+    config = establish(settings, founding, say)
+    say("Read these aloud and compare them with what the other officers see:")
+    say(f"  permit key {checksum(config.keys.permit)}")
+    say(f"  relay key  {checksum(config.keys.relay)}")
+    say(f"  attest key {checksum(config.keys.attest)}")
+    say(f"  log key    {config.keys.log.hex()}  ({config.origin})")
+    return public_facts(config, current_epoch(settings.directory / "journal.sqlite"))
+
+
+def public_facts(config: SealedConfig, epoch: int) -> dict[str, Any]:
+    """What others need to know of this signer; nothing of it is secret."""
+    return {
+        "chain_id": config.chain_id,
+        "keys": {
+            "permit": checksum(config.keys.permit),
+            "relay": checksum(config.keys.relay),
+            "attest": checksum(config.keys.attest),
+        },
+        "log": {"origin": config.origin, "public_key": to_hex(config.keys.log)},
+        "epoch": epoch,
+        "officers": [checksum(officer) for officer in config.officers],
+        "officer_quorum": config.officer_quorum,
+    }
+
+
+def _new(settings: Settings) -> dict[str, Any]:
+    with both_tokens(settings) as tokens:
+        made = seal_new_seed(tokens.vault)
+    say("A new seed is sealed in the vault token." if made else "The vault token has its seed.")
+    return {"made": made}
+
+
+def _account(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    pool = Pool(settings.directory / "pool.sqlite")
+    try:
+        with both_tokens(settings) as tokens:
+            document = fill_account(tokens, pool, arguments.index, arguments.count, say)
+    finally:
+        pool.close()
+    write_manifest(arguments.out, document)
+    say(f"Account {arguments.index}: {arguments.count} addresses, root {document['root']}.")
+    say(f"Written to {arguments.out}. Custody officers sign root, count and xpub hash.")
+    return document

@@ -1,0 +1,1 @@
+"""What the signer remembers by itself, for ever: receipts, requests, nonces, limits, policies."""

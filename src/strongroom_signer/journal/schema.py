@@ -1,0 +1,103 @@
+"""Tables of journal.sqlite. All are append-only: triggers refuse UPDATE and DELETE.
+Units are decimal text (they exceed 64 bits); times are Unix seconds by the signer's own clock.
+"""
+
+# A request is inserted after the effects that refer to it, in the same unit.
+LATER = "REFERENCES request DEFERRABLE INITIALLY DEFERRED"
+TABLES = {
+    "receipt": """
+        seq INTEGER PRIMARY KEY, body TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL
+    """,
+    "epoch": """
+        epoch INTEGER PRIMARY KEY, relay_nonce INTEGER NOT NULL, at INTEGER NOT NULL
+    """,
+    "request": """
+        id BLOB PRIMARY KEY CHECK (length(id) = 32), op TEXT NOT NULL, identity BLOB NOT NULL,
+        plan TEXT NOT NULL, at INTEGER NOT NULL
+    """,
+    "answer": f"""
+        request_id BLOB PRIMARY KEY {LATER}, body TEXT NOT NULL, at INTEGER NOT NULL
+    """,
+    "organisation": """
+        organisation BLOB PRIMARY KEY CHECK (length(organisation) = 32),
+        account_index INTEGER NOT NULL UNIQUE, genesis TEXT NOT NULL,
+        manifest_count INTEGER NOT NULL, vault BLOB NOT NULL UNIQUE CHECK (length(vault) = 20),
+        at INTEGER NOT NULL
+    """,
+    "policy": """
+        organisation BLOB NOT NULL REFERENCES organisation, version INTEGER NOT NULL,
+        digest BLOB NOT NULL, bundle TEXT NOT NULL, accepted_at INTEGER NOT NULL,
+        active_from INTEGER NOT NULL, PRIMARY KEY (organisation, version)
+    """,
+    "suspension": """
+        organisation BLOB NOT NULL REFERENCES organisation, after_version INTEGER NOT NULL,
+        administrator BLOB NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (organisation, after_version, administrator)
+    """,
+    "revocation": """
+        organisation BLOB NOT NULL REFERENCES organisation, key BLOB NOT NULL,
+        administrator BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (organisation, key)
+    """,
+    "first_seen": """
+        organisation BLOB NOT NULL REFERENCES organisation, address BLOB NOT NULL,
+        founding INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (organisation, address)
+    """,
+    "vault_nonce": f"""
+        vault BLOB NOT NULL, nonce INTEGER NOT NULL, kind TEXT NOT NULL,
+        request_id BLOB NOT NULL UNIQUE {LATER}, intent BLOB NOT NULL,
+        safe_tx_hash BLOB NOT NULL UNIQUE, PRIMARY KEY (vault, nonce, kind)
+    """,
+    "spend": f"""
+        request_id BLOB PRIMARY KEY {LATER}, organisation BLOB NOT NULL,
+        asset TEXT NOT NULL, units TEXT NOT NULL, bucket INTEGER NOT NULL
+    """,
+    "list_version": "version INTEGER PRIMARY KEY, at INTEGER NOT NULL",
+    "nonce": """
+        chain_id INTEGER NOT NULL, key BLOB NOT NULL, nonce INTEGER NOT NULL, ref BLOB NOT NULL,
+        PRIMARY KEY (chain_id, key, nonce), UNIQUE (chain_id, key, ref)
+    """,
+    "attempt": f"""
+        ref BLOB NOT NULL, attempt INTEGER NOT NULL, request_id BLOB NOT NULL {LATER},
+        purpose TEXT NOT NULL, organisation BLOB NOT NULL, subject BLOB NOT NULL,
+        content BLOB NOT NULL,
+        PRIMARY KEY (ref, attempt)
+    """,
+    "raw_transaction": """
+        hash BLOB PRIMARY KEY, ref BLOB NOT NULL, attempt INTEGER NOT NULL, raw BLOB NOT NULL,
+        UNIQUE (ref, attempt)
+    """,
+    "cleared_deposit": """
+        chain_id INTEGER NOT NULL, tx_hash BLOB NOT NULL, log_index INTEGER NOT NULL,
+        token BLOB NOT NULL, address BLOB NOT NULL, units TEXT NOT NULL,
+        organisation BLOB NOT NULL, PRIMARY KEY (chain_id, tx_hash, log_index, token, address)
+    """,
+    "swept": """
+        ref BLOB NOT NULL, token BLOB NOT NULL, address BLOB NOT NULL, units TEXT NOT NULL,
+        PRIMARY KEY (ref, token, address)
+    """,
+    "authorisation": """
+        chain_id INTEGER NOT NULL, leaf BLOB NOT NULL, nonce INTEGER NOT NULL,
+        delegate BLOB NOT NULL, PRIMARY KEY (chain_id, leaf, nonce)
+    """,
+    "checkpoint": f"""
+        size INTEGER PRIMARY KEY, root BLOB NOT NULL, request_id BLOB NOT NULL {LATER}
+    """,
+}
+INDEXES = (
+    "CREATE INDEX IF NOT EXISTS spend_by_day ON spend (organisation, asset, bucket)",
+    "CREATE INDEX IF NOT EXISTS swept_by_address ON swept (address, token)",
+    "CREATE INDEX IF NOT EXISTS cleared_by_address ON cleared_deposit (address, token)",
+)
+
+
+def statements() -> list[str]:
+    """DDL of all tables and of the triggers that keep them append-only."""
+    ddl = []
+    for table, columns in TABLES.items():
+        ddl.append(f"CREATE TABLE IF NOT EXISTS {table} ({columns}) STRICT")
+        ddl += [
+            f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table}"
+            f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            for verb in ("UPDATE", "DELETE")
+        ]
+    return [*ddl, *INDEXES]

@@ -1,0 +1,223 @@
+"""journal.sqlite: one writer, full sync, hash-chained receipts, and the mark in the token that
+keeps an older copy from being passed off as the present one.
+
+The mark says: epoch, a receipt's position and hash, and how far receipts are reserved ahead. It is
+renewed at every start, every 1,000 receipts and at a clean end. A store that lacks the marked
+receipt, or has more than was reserved, is refused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from strongroom_protocol.canonical import canonical_bytes, parse_json
+from strongroom_protocol.errors import ProtocolError
+from strongroom_signer.clock import Clock
+from strongroom_signer.errors import Refused, Unfit, check
+from strongroom_signer.journal.schema import statements
+
+MARK_BLOCK = 1000
+# A unit appends fewer receipts than this, so the store never outruns what was reserved.
+RESERVE_MARGIN = 16
+GENESIS_HASH = bytes(32)
+FIRST_EPOCH = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """The high-water mark: the store must hold receipt `position` with hash `head`."""
+
+    epoch: int
+    position: int
+    head: str
+    reserved_to: int
+
+
+class Marks(Protocol):
+    """Where the mark is kept, out of the store's reach."""
+
+    def read(self) -> Mark | None:
+        """The highest mark, or None before the first start."""
+        ...
+
+    def write(self, mark: Mark) -> None:
+        """Replace the mark."""
+        ...
+
+
+class Journal:
+    """All state of the signer but keys and pool; one process, one thread."""
+
+    def __init__(self, path: Path, clock: Clock, marks: Marks) -> None:
+        """Opens or makes the store; raises Unfit when it is another's, rewound or damaged."""
+        self._lock = path.with_name("journal.lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unfit("another signer is running on this journal") from None
+        path.touch(mode=0o600)
+        self.clock = clock
+        self._marks = marks
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        for statement in statements():
+            self._connection.execute(statement)
+        self.size, self.head = self._last_receipt()
+        self._reserved_to = 0
+
+    def begin(self) -> None:
+        """Compare the store with the mark and reserve the next block. Raises Unfit."""
+        mark = self._marks.read()
+        if mark is None:
+            if self.size:
+                raise Unfit("the journal has receipts but the token holds no mark: wrong token")
+            with self.unit():
+                self.add("epoch", FIRST_EPOCH, 0, self.clock.now())
+        else:
+            self._compare(mark)
+        self._reserve()
+
+    def open_epoch(self, epoch: int, relay_nonce: int) -> None:
+        """After the officers signed for it: go on from this store, under a new epoch."""
+        with self.unit():
+            self.add("epoch", epoch, relay_nonce, self.clock.now())
+            self.receipt({"op": "epoch", "outcome": "opened", "epoch": epoch})
+        self._reserve()
+
+    @contextmanager
+    def unit(self) -> Iterator[None]:
+        """One atomic, synced write; rolled back on any error."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        before = self.size, self.head
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._roll_back(before)
+            raise Refused(
+                "journal_unavailable", "the signer's own journal cannot be written", retryable=True
+            ) from error
+        except BaseException:
+            self._roll_back(before)
+            raise
+        if self._reserved_to and self.size >= self._reserved_to - RESERVE_MARGIN:
+            self._reserve()
+
+    def receipt(self, facts: dict[str, Any]) -> None:
+        """Append a receipt to the chain; only inside a unit. Never a secret among `facts`."""
+        check(self._connection.in_transaction, "a receipt is written inside a unit")
+        body = canonical_bytes({"seq": self.size + 1, "at": self.clock.now(), **facts})
+        digest = hashlib.sha256(self.head + body).digest()
+        self.add("receipt", self.size + 1, body.decode(), self.head, digest)
+        self.size, self.head = self.size + 1, digest
+
+    def add(self, table: str, *values: Any) -> None:
+        """Insert one row; a row that exists already raises sqlite3.IntegrityError."""
+        places = ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608
+
+    def one(self, query: str, *values: Any) -> tuple[Any, ...] | None:
+        """First row of a query, or None."""
+        row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+        return row
+
+    def all(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self._connection.execute(query, values).fetchall()
+
+    @property
+    def epoch(self) -> int:
+        """The store's epoch; intents bind to it."""
+        row = self.one("SELECT max(epoch) FROM epoch")
+        check(row is not None and row[0] is not None, "the journal has an epoch")
+        return int(row[0]) if row else 0
+
+    def close(self) -> None:
+        """Mark the exact end, then let go of the store."""
+        if self._reserved_to:
+            self._reserve()
+        self._connection.close()
+        self._lock.close()
+
+    def verify_chain(self) -> None:
+        """Recompute every receipt's hash; raises Unfit at the first that differs."""
+        head = GENESIS_HASH
+        for seq, body, previous, stored in self._connection.execute(
+            "SELECT seq, body, previous, hash FROM receipt ORDER BY seq"
+        ):
+            digest = hashlib.sha256(head + body.encode()).digest()
+            if previous != head or stored != digest:
+                raise Unfit(f"receipt {seq} does not fit the chain: the journal was changed")
+            head = digest
+
+    def _roll_back(self, before: tuple[int, bytes]) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self.size, self.head = before
+
+    def _last_receipt(self) -> tuple[int, bytes]:
+        row = self.one("SELECT seq, hash FROM receipt ORDER BY seq DESC LIMIT 1")
+        return (0, GENESIS_HASH) if row is None else (int(row[0]), bytes(row[1]))
+
+    def _compare(self, mark: Mark) -> None:
+        row = self.one("SELECT hash FROM receipt WHERE seq = ?", mark.position)
+        known = row is not None and bytes(row[0]).hex() == mark.head
+        if not known or self.size > mark.reserved_to or self.epoch < mark.epoch:
+            raise Unfit(
+                f"the journal does not match the token's mark (receipt {mark.position} of epoch "
+                f"{mark.epoch}): an older or foreign copy was put in its place. Bring back the "
+                "newest copy, or let the officers open a new epoch ('ceremony epoch')"
+            )
+
+    def _reserve(self) -> None:
+        """The receipt first, then the mark: a crash between leaves the store ahead, not behind."""
+        self._reserved_to = 0
+        with self.unit():
+            self.receipt({"op": "mark", "outcome": "reserved", "receipts": MARK_BLOCK})
+        reserved_to = self.size + MARK_BLOCK
+        self._marks.write(Mark(self.epoch, self.size, self.head.hex(), reserved_to))
+        self._reserved_to = reserved_to
+
+
+class TokenMarks:
+    """The mark as a private data object of the signer token."""
+
+    LABEL = "strongroom mark"
+
+    def __init__(self, token: Any) -> None:
+        self._token = token
+
+    def read(self) -> Mark | None:
+        """The highest mark in the token."""
+        try:
+            marks = [Mark(**parse_json(value)) for value in self._token.data(self.LABEL)]
+        except (ProtocolError, TypeError):
+            raise Unfit("the mark in the token is damaged") from None
+        return max(marks, default=None)
+
+    def write(self, mark: Mark) -> None:
+        """New object first, then the old ones go."""
+        self._token.put_data(self.LABEL, canonical_bytes(asdict(mark)))
+
+
+def current_epoch(path: Path) -> int:
+    """The epoch of a journal that may not exist yet; reads only."""
+    if not path.exists():
+        return FIRST_EPOCH
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        row = connection.execute("SELECT max(epoch) FROM epoch").fetchone()
+        return int(row[0] or FIRST_EPOCH)
+    except sqlite3.OperationalError:
+        return FIRST_EPOCH
+    finally:
+        connection.close()

@@ -1,0 +1,217 @@
+"""`policy_first`, `policy_update`, `suspend`, `revoke`: who may decide, and from when.
+No key is used here; what is accepted is journalled and receipted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strongroom_protocol import hd, merkle
+from strongroom_protocol.addresses import Address
+from strongroom_protocol.authority import (
+    Genesis,
+    bundle_digest,
+    organisation_ref,
+    parse_bundle,
+    parse_genesis,
+)
+from strongroom_protocol.bundle import Bundle
+from strongroom_protocol.canonical import canonical_bytes
+from strongroom_protocol.documents import Members
+from strongroom_protocol.encoding import to_hex
+from strongroom_protocol.intents import CustodyManifest, Revoke, Suspend
+from strongroom_protocol.quorum import check_first, check_quorum, check_update
+from strongroom_protocol.signatures import recover
+from strongroom_signer.authority.loosening import is_tightening
+from strongroom_signer.authority.organisations import Organisation, find
+from strongroom_signer.errors import require
+from strongroom_signer.house import House
+from strongroom_signer.operations.reading import anything, signature_at, signatures_in
+
+
+def policy_first(house: House, body: dict[str, Any], trace: str) -> dict[str, Any]:
+    """A new organisation: m of n custody officers and every founding person have signed."""
+    names = {"genesis", "bundle", "signatures", "officer_signatures", "manifest"}
+    members = Members(body, "body", names)
+    genesis = parse_genesis(members.part("genesis", anything))
+    bundle = parse_bundle(members.part("bundle", anything))
+    ref, digest = organisation_ref(genesis), bundle_digest(bundle)
+    stored = house.journal.one(
+        "SELECT digest FROM policy WHERE organisation = ? AND version = 1", ref
+    )
+    if stored is not None:
+        require(bytes(stored[0]) == digest, "genesis_used", "this genesis has another first policy")
+        return _accepted(ref, 1)
+    require(genesis.chain_id == house.config.chain_id, "chain_differs", _chain_words(house))
+    check_first(genesis, bundle, signatures_in(members, "signatures"))
+    officers, quorum = frozenset(house.config.officers), house.config.officer_quorum
+    check_quorum(digest, signatures_in(members, "officer_signatures"), officers, quorum)
+    require(house.clock.now() < bundle.valid_until, "policy_lapsed", "the bundle's end has passed")
+    manifest = members.part("manifest", _read_manifest(house))
+    _check_account(house, bundle, manifest)
+    _found(house, genesis, bundle, manifest, trace)
+    return _accepted(ref, 1)
+
+
+def policy_update(house: House, body: dict[str, Any], trace: str) -> dict[str, Any]:
+    """The next version, signed by the active version's quorum. Tightening acts at once."""
+    members = Members(body, "body", {"bundle", "signatures"})
+    bundle = parse_bundle(members.part("bundle", anything))
+    organisation = find(house, bundle.organisation)
+    digest = bundle_digest(bundle)
+    if digest == bundle_digest(organisation.latest):
+        return _accepted(organisation.ref, bundle.version)
+    signatures = signatures_in(members, "signatures")
+    check_update(organisation.latest, bundle, signatures)
+    active, now = organisation.people_now, house.clock.now()
+    administrators = active.addresses_with("administrator")
+    check_quorum(digest, signatures, administrators, active.administrator_quorum)
+    require(now < bundle.valid_until, "policy_lapsed", "the bundle's end has passed")
+    tightening = is_tightening(organisation.bundle, bundle)
+    active_from = now if tightening else now + house.config.loosening_seconds
+    with house.journal.unit():
+        _store_version(house, bundle, active_from)
+        _store_destinations(house, bundle, founding=False)
+        _receipt(house, "policy_update", trace, bundle)
+    return _accepted(organisation.ref, bundle.version)
+
+
+def suspend(house: House, body: dict[str, Any], trace: str) -> dict[str, Any]:
+    """Any one administrator stops everything until a new version is signed."""
+    members = Members(body, "body", {"organisation", "signature"})
+    organisation = find(house, members.hash32("organisation"))
+    digest = Suspend(organisation.ref).digest(house.config.chain_id)
+    signature = members.part("signature", signature_at)
+    administrator = _administrator(organisation, recover(digest, signature))
+    entry = (organisation.ref, organisation.latest.version, administrator)
+    query = (
+        "SELECT 1 FROM suspension WHERE organisation = ? AND after_version = ?"
+        " AND administrator = ?"
+    )
+    if house.journal.one(query, *entry) is None:
+        with house.journal.unit():
+            house.journal.add("suspension", *entry, house.clock.now())
+            facts = {"organisation": to_hex(organisation.ref), "by": to_hex(administrator)}
+            house.journal.receipt({"op": "suspend", "outcome": "accepted", "trace": trace, **facts})
+    return {"organisation": to_hex(organisation.ref), "suspended": True}
+
+
+def revoke(house: House, body: dict[str, Any], trace: str) -> dict[str, Any]:
+    """Any one administrator ends a person's key for ever."""
+    members = Members(body, "body", {"organisation", "key", "signature"})
+    organisation = find(house, members.hash32("organisation"))
+    key = members.address("key")
+    digest = Revoke(organisation.ref, key).digest(house.config.chain_id)
+    signature = members.part("signature", signature_at)
+    administrator = _administrator(organisation, recover(digest, signature))
+    query = "SELECT 1 FROM revocation WHERE organisation = ? AND key = ?"
+    if house.journal.one(query, organisation.ref, key) is None:
+        with house.journal.unit():
+            row = (organisation.ref, key, administrator, house.clock.now())
+            house.journal.add("revocation", *row)
+            facts = {"organisation": to_hex(organisation.ref), "key": to_hex(key)}
+            house.journal.receipt({"op": "revoke", "outcome": "accepted", "trace": trace, **facts})
+    return {"organisation": to_hex(organisation.ref), "key": body["key"], "revoked": True}
+
+
+def _read_manifest(house: House) -> Any:
+    """Reader of the manifest: signed by the officers, and what the own pool says."""
+
+    def read(value: object, path: str) -> CustodyManifest:
+        names = {"account_index", "root", "count", "xpub", "officer_signatures"}
+        members = Members(value, path, names)
+        index, count = members.integer("account_index"), members.integer("count", 1)
+        xpub_hash = hd.xpub_hash(members.text("xpub"))
+        manifest = CustodyManifest(index, members.hash32("root"), count, xpub_hash)
+        check_quorum(
+            manifest.digest(house.config.chain_id),
+            signatures_in(members, "officer_signatures"),
+            frozenset(house.config.officers),
+            house.config.officer_quorum,
+        )
+        own_xpub = house.pool.xpub(index)
+        leaves = house.pool.manifest_leaves(index, count)
+        require(
+            own_xpub is not None
+            and hd.xpub_hash(own_xpub) == xpub_hash
+            and len(leaves) == count
+            and merkle.root(leaves) == manifest.root,
+            "manifest_differs",
+            "the manifest is not the one of this signer's own key table: swapped xpub, address or "
+            "count; take it from 'ceremony account' again",
+        )
+        return manifest
+
+    return read
+
+
+def _check_account(house: House, bundle: Bundle, manifest: CustodyManifest) -> None:
+    account = bundle.account
+    signed = (account.index, account.manifest_root, account.xpub_hash)
+    require(
+        signed == (manifest.account_index, manifest.root, manifest.xpub_hash),
+        "manifest_differs",
+        "the bundle binds another account, manifest or xpub than the officers signed",
+    )
+    taken = house.journal.one("SELECT 1 FROM organisation WHERE account_index = ?", account.index)
+    require(
+        taken is None,
+        "account_taken",
+        f"account {account.index} belongs to another organisation; use a free index",
+    )
+
+
+def _found(
+    house: House, genesis: Genesis, bundle: Bundle, manifest: CustodyManifest, trace: str
+) -> None:
+    vault = house.deployment.vault_address(bundle)
+    text = canonical_bytes(genesis.document()).decode()
+    now = house.clock.now()
+    taken = house.journal.one("SELECT 1 FROM organisation WHERE vault = ?", vault)
+    require(taken is None, "vault_taken", "this very vault is another organisation's: new salt")
+    with house.journal.unit():
+        row = (bundle.organisation, manifest.account_index, text, manifest.count, vault, now)
+        house.journal.add("organisation", *row)
+        _store_version(house, bundle, now)
+        _store_destinations(house, bundle, founding=True)
+        _receipt(house, "policy_first", trace, bundle)
+
+
+def _store_version(house: House, bundle: Bundle, active_from: int) -> None:
+    text = canonical_bytes(bundle.document()).decode()
+    ref, version, now = bundle.organisation, bundle.version, house.clock.now()
+    house.journal.add("policy", ref, version, bundle_digest(bundle), text, now, active_from)
+
+
+def _store_destinations(house: House, bundle: Bundle, *, founding: bool) -> None:
+    """First seen by the own clock: a destination cools from there. The founders' do not cool."""
+    query = "SELECT 1 FROM first_seen WHERE organisation = ? AND address = ?"
+    for entry in bundle.address_book:
+        if house.journal.one(query, bundle.organisation, entry.address) is None:
+            row = (bundle.organisation, entry.address, int(founding), house.clock.now())
+            house.journal.add("first_seen", *row)
+
+
+def _receipt(house: House, op: str, trace: str, bundle: Bundle) -> None:
+    facts = {"organisation": to_hex(bundle.organisation), "version": bundle.version}
+    digest = to_hex(bundle_digest(bundle))
+    house.journal.receipt(
+        {"op": op, "outcome": "accepted", "trace": trace, "bundle": digest, **facts}
+    )
+
+
+def _administrator(organisation: Organisation, address: Address) -> Address:
+    require(
+        address in organisation.people_now.addresses_with("administrator"),
+        "not_administrator",
+        "the signature is not by an administrator of the active policy",
+    )
+    return address
+
+
+def _accepted(ref: bytes, version: int) -> dict[str, Any]:
+    return {"organisation": to_hex(ref), "version": version}
+
+
+def _chain_words(house: House) -> str:
+    return f"this signer is pinned to chain {house.config.chain_id}"

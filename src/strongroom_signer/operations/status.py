@@ -1,0 +1,55 @@
+"""`status`: public facts only; no receipt, no key use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strongroom_protocol.addresses import checksum
+from strongroom_protocol.encoding import to_hex
+from strongroom_signer.authority.organisations import find
+from strongroom_signer.house import House
+
+
+def status(house: House, _body: dict[str, Any], _trace: str) -> dict[str, Any]:
+    """Epoch, chain, keys, log, journal, pools and organisations."""
+    keys = house.config.keys
+    return {
+        "epoch": house.journal.epoch,
+        "chain_id": house.config.chain_id,
+        "keys": {
+            "permit": checksum(keys.permit),
+            "relay": checksum(keys.relay),
+            "attest": checksum(keys.attest),
+        },
+        "log": {"origin": house.config.origin, "public_key": to_hex(keys.log)},
+        "journal": {"size": house.journal.size, "head": to_hex(house.journal.head)},
+        "pool": _pool_left(house),
+        "organisations": _organisations(house),
+    }
+
+
+def _pool_left(house: House) -> dict[str, int]:
+    """Account index → leaves whose address was not given out yet."""
+    given = dict(
+        house.journal.all(
+            "SELECT account_index, count(*) FROM request"
+            " JOIN organisation ON organisation = substr(identity, 1, 32)"
+            " WHERE op = 'provenance' GROUP BY account_index"
+        )
+    )
+    accounts = house.pool.accounts()
+    return {str(index): count - given.get(index, 0) for index, count in accounts.items()}
+
+
+def _organisations(house: House) -> list[dict[str, Any]]:
+    found = []
+    for (ref,) in house.journal.all("SELECT organisation FROM organisation ORDER BY at"):
+        organisation = find(house, bytes(ref))
+        found.append(
+            {
+                "organisation": to_hex(organisation.ref),
+                "policy_version": organisation.bundle.version,
+                "suspended": organisation.suspended,
+            }
+        )
+    return found

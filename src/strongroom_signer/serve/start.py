@@ -1,0 +1,120 @@
+"""`strongroom-signer serve`: self-checks, then the socket until SIGTERM. Token lost: leave, so
+that the supervisor starts a new process; the same request then gets the same signature.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pkcs11 import PKCS11Error
+
+from strongroom_protocol.deployment import Deployment
+from strongroom_signer import sealed
+from strongroom_signer.clock import Clock, SystemClock
+from strongroom_signer.crash import CrashPoints
+from strongroom_signer.errors import TokenLost, Unfit
+from strongroom_signer.house import House
+from strongroom_signer.journal.store import Journal, TokenMarks
+from strongroom_signer.memory import harden_process
+from strongroom_signer.pool import Pool
+from strongroom_signer.serve.dispatch import Dispatcher
+from strongroom_signer.serve.health import Snapshot, serve_health
+from strongroom_signer.serve.server import Server
+from strongroom_signer.settings import Settings
+from strongroom_signer.token.keyring import Keyring, check_backend
+from strongroom_signer.token.session import TokenSession, read_pin
+
+# Public networks with real money: a software token is refused there.
+MAIN_NETWORKS = frozenset({1, 10, 25, 56, 100, 137, 250, 324, 1101, 5000, 8453, 42161, 42220,
+                           43114, 59144, 81457, 534352})  # fmt: skip
+CLOCK_MIN = 1_750_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A house and the token session under it."""
+
+    house: House
+    token: TokenSession
+
+
+def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opened:
+    """Token, sealed configuration, pool, journal. Raises Unfit with what is wrong."""
+    check_backend()
+    if clock.now() < CLOCK_MIN:
+        raise Unfit("the machine's clock is years behind; limits and expiry would not hold")
+    if not (settings.directory / "config.json").exists():
+        raise Unfit("there is no sealed configuration: run 'strongroom-signer ceremony init'")
+    pin = read_pin(settings.signer_pin_file)
+    token = TokenSession(settings.module, settings.signer_token, pin, settings.token_lock)
+    try:
+        keyring = Keyring(token)
+        config = sealed.load(settings.directory / "config.json", keyring)
+        _check_chain(settings, config, token)
+        journal = Journal(settings.directory / "journal.sqlite", clock, TokenMarks(token))
+        if begin:
+            journal.verify_chain()
+            journal.begin()
+    except BaseException:
+        token.close()
+        raise
+    house = House(
+        config=config,
+        deployment=Deployment(config.chain_id, config.keys.relay, config.keys.permit),
+        keyring=keyring,
+        journal=journal,
+        pool=Pool(settings.directory / "pool.sqlite"),
+        clock=clock,
+        crash=CrashPoints(settings.crash_at),
+    )
+    return Opened(house, token)
+
+
+def _check_chain(settings: Settings, config: sealed.SealedConfig, token: TokenSession) -> None:
+    if config.chain_id != settings.chain_id:
+        raise Unfit(f"this signer was sealed for chain {config.chain_id}")
+    if "softhsm" in token.manufacturer.lower() and settings.chain_id in MAIN_NETWORKS:
+        raise Unfit("SoftHSM is for tests and trials; it is refused on a public main network")
+
+
+@contextmanager
+def opened(settings: Settings, clock: Clock) -> Iterator[House]:
+    """A house for as long as this lasts; a clean end marks the journal's exact position."""
+    parts = open_house(settings, clock)
+    try:
+        yield parts.house
+    finally:
+        parts.house.journal.close()
+        parts.house.pool.close()
+        parts.token.close()
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises Unfit before it serves, TokenLost later."""
+    warnings = harden_process()
+    if settings.socket is None:
+        raise Unfit("STRONGROOM_SIGNER_SOCKET is not set")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with opened(settings, SystemClock()) as house:
+            dispatcher = Dispatcher(house)
+            for warning in warnings:
+                dispatcher.note(event="warning", words=warning)
+            server = Server(settings.socket, settings.allowed_uids, dispatcher)
+            snapshot = Snapshot()
+            health = serve_health(settings.health_port, snapshot)
+            dispatcher.note(event="serving", chain_id=settings.chain_id)
+            try:
+                server.run(stop, lambda: snapshot.beat(house.journal.size, dispatcher.outcomes))
+            finally:
+                if health is not None:
+                    health.shutdown()
+            dispatcher.note(event="stopped")
+    except PKCS11Error as error:
+        raise TokenLost(f"the token does not answer: {type(error).__name__}") from None

@@ -1,0 +1,126 @@
+"""The running signer's keys: what each is for, and the one way to sign with it.
+
+A digest has exactly 32 bytes, the signature is normalised to low s and must recover to the key's
+own address before it is handed out. Leaf handles are kept in a bounded LRU.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import coincurve
+from pkcs11 import Attribute, Mechanism, ObjectClass, PKCS11Error
+
+from strongroom_protocol.addresses import Address, address_of_public_key
+from strongroom_protocol.signatures import Signature, SignatureInvalid, from_ecdsa, recover
+from strongroom_signer.errors import TokenLost, Unfit, check
+from strongroom_signer.token import templates
+from strongroom_signer.token.session import TokenSession
+
+# 8 KiB of token memory a handle: 32 MiB at most.
+LEAF_HANDLES_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """Addresses of the keys born in the token, and the log's Ed25519 key (32 bytes)."""
+
+    permit: Address
+    relay: Address
+    attest: Address
+    log: bytes
+
+
+class Keyring:
+    """Signs for one purpose at a time; the purpose picks the key."""
+
+    def __init__(self, token: TokenSession) -> None:
+        """Looks every handle up once. Raises Unfit when a key is missing."""
+        self._private = {
+            label: token.need(ObjectClass.PRIVATE_KEY, label)
+            for label in (templates.PERMIT, templates.RELAY, templates.ATTEST, templates.LOG)
+        }
+        self._kek = token.need(ObjectClass.SECRET_KEY, templates.KEK)
+        self._integrity = token.need(ObjectClass.SECRET_KEY, templates.INTEGRITY)
+        self._leaves: OrderedDict[Address, Any] = OrderedDict()
+        self.public = public_keys(token)
+
+    def permit(self, digest: bytes) -> Signature:
+        """Sign a vault's Permit."""
+        return self._sign(self._private[templates.PERMIT], digest, self.public.permit)
+
+    def relay(self, digest: bytes) -> Signature:
+        """Sign a transaction of the relay."""
+        return self._sign(self._private[templates.RELAY], digest, self.public.relay)
+
+    def attest(self, digest: bytes) -> Signature:
+        """Sign the provenance of an address."""
+        return self._sign(self._private[templates.ATTEST], digest, self.public.attest)
+
+    def leaf(self, address: Address, blob: bytes, digest: bytes) -> Signature:
+        """Sign with a leaf: unwrapped on first use, refused if it is not the key of `address`."""
+        handle = self._leaves.get(address)
+        if handle is None:
+            try:
+                handle = templates.unwrap_leaf(self._kek, blob)
+            except PKCS11Error as error:
+                raise TokenLost(f"a leaf could not be unwrapped: {type(error).__name__}") from None
+            self._leaves[address] = handle
+            if len(self._leaves) > LEAF_HANDLES_MAX:
+                _, oldest = self._leaves.popitem(last=False)
+                oldest.destroy()
+        self._leaves.move_to_end(address)
+        return self._sign(handle, digest, address)
+
+    def log(self, text: bytes) -> bytes:
+        """Ed25519 over a checkpoint's text: 64 bytes."""
+        return self._use(self._private[templates.LOG], text, Mechanism.EDDSA)
+
+    def seal(self, document: bytes) -> bytes:
+        """HMAC-SHA-256 by the token over a document of the signer's own."""
+        return self._use(self._integrity, document, Mechanism.SHA256_HMAC)
+
+    def _sign(self, handle: Any, digest: bytes, expected: Address) -> Signature:
+        check(len(digest) == 32 and any(digest), "a digest has 32 bytes and is not zero")
+        raw = self._use(handle, digest, Mechanism.ECDSA)
+        check(len(raw) == 64, "the token's ECDSA signature has 64 bytes")
+        numbers = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
+        try:
+            return from_ecdsa(digest, *numbers, expected)
+        except SignatureInvalid:
+            raise TokenLost("a signature does not recover to its own key's address") from None
+
+    def _use(self, handle: Any, data: bytes, mechanism: Mechanism) -> bytes:
+        try:
+            return bytes(handle.sign(data, mechanism=mechanism))
+        except PKCS11Error as error:
+            raise TokenLost(f"the token does not sign: {type(error).__name__}") from None
+
+
+def public_keys(token: TokenSession) -> PublicKeys:
+    """The public halves, read from the token (CKA_EC_POINT is DER-wrapped there)."""
+
+    def point(label: str) -> bytes:
+        wrapped = bytes(token.need(ObjectClass.PUBLIC_KEY, label)[Attribute.EC_POINT])
+        check(wrapped[0] == 4 and wrapped[1] == len(wrapped) - 2, "EC_POINT is an octet string")
+        return wrapped[2:]
+
+    return PublicKeys(
+        permit=address_of_public_key(point(templates.PERMIT)),
+        relay=address_of_public_key(point(templates.RELAY)),
+        attest=address_of_public_key(point(templates.ATTEST)),
+        log=point(templates.LOG),
+    )
+
+
+def check_backend() -> None:
+    """coincurve must be libsecp256k1 at work: a known key, digest and address. Raises Unfit."""
+    key = coincurve.PrivateKey(b"\x01" * 32)
+    digest = b"\x02" * 32
+    compact = key.sign_recoverable(digest, hasher=None)
+    r, s = int.from_bytes(compact[:32], "big"), int.from_bytes(compact[32:64], "big")
+    signature = Signature(r, s, 27 + compact[64])
+    if recover(digest, signature) != address_of_public_key(key.public_key.format(compressed=False)):
+        raise Unfit("coincurve does not recover its own signature: reinstall it")

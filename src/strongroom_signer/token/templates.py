@@ -1,0 +1,197 @@
+"""Key templates, each with its reason; measured on SoftHSM 2.6.1, plain PKCS#11 2.40.
+
+The KEK is unwrap-only, and its CKA_UNWRAP_TEMPLATE forces every leaf to be a sensitive,
+unextractable signing key: without it the PIN alone would turn the KEK into a decryption oracle.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11.constants import DEFAULT
+from pkcs11.util.ec import encode_named_curve_parameters
+
+from strongroom_signer.token.session import TokenSession
+
+KEK, SEAL, INTEGRITY = "strongroom kek", "strongroom seal", "strongroom integrity"
+PERMIT, RELAY, ATTEST = "strongroom permit", "strongroom relay", "strongroom attest"
+LOG = "strongroom log"
+TRANSPORT_BITS = 3072
+_ED25519 = bytes.fromhex("06032b6570")  # OID 1.3.101.112 (RFC 8410)
+# PKCS#8 of a secp256k1 key, always 64 bytes: a library that drops leading zeros of the secret
+# would make some blobs shorter and some keys wrong (RFC 5208, RFC 5915).
+_PKCS8_HEAD = bytes.fromhex("303e020100301006072a8648ce3d020106052b8104000a042730250201010420")
+WRAPPED_LEAF_BYTES = 72
+
+_STAYS = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+}
+# MODIFIABLE comes last: SoftHSM refuses every attribute after it as read only.
+_FINAL = {Attribute.COPYABLE: False, Attribute.MODIFIABLE: False}
+# What an unwrapped leaf must be; the token refuses an unwrap that asks for anything else.
+_LEAF = {
+    Attribute.CLASS: ObjectClass.PRIVATE_KEY,
+    Attribute.KEY_TYPE: KeyType.EC,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.SIGN: True,
+    Attribute.DERIVE: False,
+    Attribute.TOKEN: False,
+}
+
+
+def make_signing_key(token: TokenSession, label: str) -> None:
+    """A secp256k1 pair born in the token; the private half signs and never leaves."""
+    curve = encode_named_curve_parameters("secp256k1")
+    domain = token.session.create_domain_parameters(
+        KeyType.EC, {Attribute.EC_PARAMS: curve}, local=True
+    )
+    domain.generate_keypair(
+        mechanism=Mechanism.EC_KEY_PAIR_GEN,
+        store=True,
+        label=label,
+        capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
+        private_template={**_STAYS, **_FINAL},
+    )
+
+
+def make_log_key(token: TokenSession) -> None:
+    """The Ed25519 pair that signs checkpoints (CKM_EDDSA, RFC 8032), born in the token."""
+    domain = token.session.create_domain_parameters(
+        KeyType.EC_EDWARDS, {Attribute.EC_PARAMS: _ED25519}, local=True
+    )
+    domain.generate_keypair(
+        mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
+        store=True,
+        label=LOG,
+        capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
+        private_template={**_STAYS, **_FINAL},
+    )
+
+
+def make_integrity_key(token: TokenSession) -> None:
+    """The HMAC-SHA-256 key under which the sealed configuration stands."""
+    token.session.generate_key(
+        KeyType.GENERIC_SECRET,
+        256,
+        label=INTEGRITY,
+        store=True,
+        mechanism=Mechanism.GENERIC_SECRET_KEY_GEN,
+        capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
+        template={**_STAYS, **_FINAL},
+    )
+
+
+def make_seal_key(token: TokenSession) -> None:
+    """The AES-256-GCM key of the vault token that seals the seed."""
+    token.session.generate_key(
+        KeyType.AES,
+        256,
+        label=SEAL,
+        store=True,
+        capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+        template={**_STAYS, **_FINAL},
+    )
+
+
+def carry_kek(vault: TokenSession, signer: TokenSession) -> None:
+    """Born in the vault token (wrap-only there), carried by RSA-OAEP to a transport key of the
+    signer token, where it is unwrap-only. Afterwards it is extractable nowhere.
+    """
+    _discard(vault, KEK)
+    _discard(signer, KEK)
+    born = vault.session.generate_key(
+        KeyType.AES,
+        256,
+        label=KEK,
+        store=True,
+        capabilities=MechanismFlag.WRAP,
+        template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: True},
+    )
+    private: Any
+    public, private = signer.session.generate_keypair(
+        KeyType.RSA,
+        TRANSPORT_BITS,
+        store=False,
+        capabilities=MechanismFlag.WRAP | MechanismFlag.UNWRAP,
+        private_template=dict(_STAYS),
+    )
+    carrier = vault.create(
+        {
+            Attribute.CLASS: ObjectClass.PUBLIC_KEY,
+            Attribute.KEY_TYPE: KeyType.RSA,
+            Attribute.MODULUS: public[Attribute.MODULUS],
+            Attribute.PUBLIC_EXPONENT: public[Attribute.PUBLIC_EXPONENT],
+            Attribute.WRAP: True,
+            Attribute.TOKEN: False,
+        }
+    )
+    carried = carrier.wrap_key(born, mechanism=Mechanism.RSA_PKCS_OAEP)
+    private.unwrap_key(
+        ObjectClass.SECRET_KEY,
+        KeyType.AES,
+        carried,
+        label=KEK,
+        mechanism=Mechanism.RSA_PKCS_OAEP,
+        store=True,
+        capabilities=MechanismFlag.UNWRAP,
+        template={
+            **_STAYS,
+            Attribute.ALLOWED_MECHANISMS: [Mechanism.AES_KEY_WRAP_PAD],
+            Attribute.UNWRAP_TEMPLATE: _LEAF,
+            **_FINAL,
+        },
+    )
+    for item in (private, public, carrier):
+        item.destroy()
+    born[Attribute.EXTRACTABLE] = False
+
+
+def wrap_leaf(vault: TokenSession, kek: Any, secret: bytes) -> bytes:
+    """72 bytes: the 64-byte PKCS#8 of a leaf under the KEK (RFC 5649)."""
+    leaf = vault.create(
+        {
+            Attribute.CLASS: ObjectClass.SECRET_KEY,
+            Attribute.KEY_TYPE: KeyType.GENERIC_SECRET,
+            Attribute.VALUE: _PKCS8_HEAD + secret,
+            Attribute.TOKEN: False,
+            Attribute.PRIVATE: True,
+            Attribute.SENSITIVE: True,
+            Attribute.EXTRACTABLE: True,
+        }
+    )
+    try:
+        return bytes(kek.wrap_key(leaf, mechanism=Mechanism.AES_KEY_WRAP_PAD))
+    finally:
+        leaf.destroy()
+
+
+def unwrap_leaf(kek: Any, blob: bytes) -> Any:
+    """The leaf as a session object that can only sign; the caller repeats the KEK's template."""
+    return kek.unwrap_key(
+        ObjectClass.PRIVATE_KEY,
+        KeyType.EC,
+        blob,
+        mechanism=Mechanism.AES_KEY_WRAP_PAD,
+        store=False,
+        capabilities=MechanismFlag.SIGN,
+        template={
+            **_STAYS,
+            Attribute.DERIVE: False,
+            Attribute.ENCRYPT: DEFAULT,
+            Attribute.DECRYPT: DEFAULT,
+            Attribute.WRAP: DEFAULT,
+            Attribute.UNWRAP: DEFAULT,
+            Attribute.VERIFY: DEFAULT,
+        },
+    )
+
+
+def _discard(token: TokenSession, label: str) -> None:
+    """Remove what an interrupted ceremony left; only called while no leaf is wrapped under it."""
+    found = token.find(ObjectClass.SECRET_KEY, label)
+    if found is not None:
+        found.destroy()
