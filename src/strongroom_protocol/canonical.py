@@ -5,6 +5,7 @@ duplicate keys, fractions and depth, so two readers never see two documents in o
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Never
 
@@ -17,6 +18,8 @@ from strongroom_protocol.hashing import keccak256
 INTEGER_MAX = 2**53 - 1
 # Deeper than any document of ours; bounds the recursion of readers and writers.
 DEPTH_MAX = 32
+# A string, closed or running to the end, or a bracket: one linear pass, whatever comes in.
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
 
 
 class NotCanonical(ProtocolError):
@@ -48,6 +51,7 @@ def parse_json(data: bytes) -> Any:
 
     Raises NotCanonical: not JSON, a duplicate key, a fraction or exponent, too deep, too large.
     """
+    _check_brackets(data)
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -57,7 +61,7 @@ def parse_json(data: bytes) -> Any:
         )
     except NotCanonical:
         raise
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise NotCanonical(f"the text is no JSON: {error}") from error
     _check_value(value, 0)
     return value
@@ -69,6 +73,16 @@ def parse_canonical(data: bytes) -> Any:
     if canonical_bytes(value) != data:
         raise NotCanonical("the text is JSON but not in RFC 8785 form: serialise it canonically")
     return value
+
+
+def _check_brackets(data: bytes) -> None:
+    """Before Python's parser, which recurses in C and can take the process with it."""
+    depth = 0
+    for match in _BRACKETS.finditer(data):
+        mark = match[0]
+        depth += (mark in b"[{") - (mark in b"]}")
+        if depth > DEPTH_MAX:
+            raise NotCanonical(f"the text is nested deeper than {DEPTH_MAX} levels")
 
 
 def _check_value(value: object, depth: int) -> None:

@@ -1,0 +1,177 @@
+import copy
+from typing import Any
+
+import pytest
+
+from strongroom_protocol.addresses import ZERO, checksum
+from strongroom_protocol.authority import (
+    bundle_digest,
+    organisation_ref,
+    organisation_uuid,
+    parse_bundle,
+    parse_genesis,
+)
+from strongroom_protocol.canonical import canonical_bytes, content_hash, parse_canonical
+from strongroom_protocol.errors import ProtocolError
+from tests.unit.strongroom_protocol.organisation import (
+    ADA,
+    APPROVERS,
+    CHAIN_ID,
+    GENESIS,
+    OTHER_PAYEE,
+    PAYEE,
+    TOKEN,
+    ascending,
+    bundle,
+    document,
+    person,
+)
+
+
+def test_a_genesis_reads_back_and_names_the_organisation_by_its_hash():
+    text = canonical_bytes(GENESIS.document())
+    assert parse_genesis(parse_canonical(text)) == GENESIS
+    assert organisation_ref(GENESIS) == content_hash(GENESIS.document())
+
+
+def test_the_organisations_uuid_is_version_8_of_its_reference():
+    ref = bytes(range(0xF0, 0x100)) + bytes(16)
+    assert str(organisation_uuid(ref)) == "f0f1f2f3-f4f5-86f7-b8f9-fafbfcfdfeff"
+    assert organisation_uuid(bytes(32)).version == 8
+
+
+def test_a_bundle_reads_back_to_the_same_digest():
+    text = canonical_bytes(document())
+    read = parse_bundle(parse_canonical(text))
+    assert read.document() == document()
+    assert parse_bundle(read.document()) == read
+    assert read.structure().content == content_hash(document())
+    assert bundle_digest(read) == read.structure().digest(CHAIN_ID)
+
+
+def walk(value: object, path: tuple = ()) -> list[tuple]:
+    """The path of every member of every object."""
+    if isinstance(value, dict):
+        inner = [walk(item, (*path, key)) for key, item in value.items()]
+        return [(*path, key) for key in value] + [one for part in inner for one in part]
+    if isinstance(value, list):
+        return [one for i, item in enumerate(value) for one in walk(item, (*path, i))]
+    return []
+
+
+def at(value: Any, path: tuple) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+@pytest.mark.parametrize("path", walk(document()), ids=str)
+def test_a_member_of_another_type_renamed_or_added_is_refused(path):
+    for change in (1.5, {"x": 1}, -1, "\n"):
+        wrong = copy.deepcopy(document())
+        at(wrong, path[:-1])[path[-1]] = change
+        with pytest.raises(ProtocolError):
+            parse_bundle(wrong)
+    renamed = copy.deepcopy(document())
+    owner = at(renamed, path[:-1])
+    owner["unknown"] = owner.pop(path[-1])
+    with pytest.raises(ProtocolError, match="unknown"):
+        parse_bundle(renamed)
+
+
+def test_errors_name_the_path():
+    wrong = document()
+    wrong["people"][2]["roles"] = ["king"]
+    with pytest.raises(ProtocolError, match=r"bundle\.people\[2\]\.roles\[0\]"):
+        parse_bundle(wrong)
+    wrong = document()
+    wrong["address_book"][1]["address"] = "0x12"
+    with pytest.raises(ProtocolError, match=r"bundle\.address_book\[1\]\.address"):
+        parse_bundle(wrong)
+
+
+def rule(**changes):
+    when = {"assets": ["TUSD/6"], "units_above": "5"}
+    return {"id": "r", "verdict": "allow", "when": when, **changes}
+
+
+OWNERS = [checksum(owner) for owner in ascending(*APPROVERS)]
+VAULT = document()["vault"]
+PEOPLE = document()["people"]
+BOOK = document()["address_book"]
+TUSD_LIMIT = document()["limits"][1]
+NEED = {"role": "approver", "department": None, "minimum": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vault": VAULT | {"owners": OWNERS[::-1]}},
+        {"vault": VAULT | {"owners": [OWNERS[0], OWNERS[0]]}},
+        {"vault": VAULT | {"owners": []}},
+        {"vault": VAULT | {"owners": [checksum(ADA.address)], "threshold": 1}},
+        {"vault": VAULT | {"threshold": 0}},
+        {"vault": VAULT | {"threshold": 4}},
+        {"vault": VAULT | {"tokens": []}},
+        {"vault": VAULT | {"destinations": [checksum(PAYEE)]}},
+        {"vault": VAULT | {"destinations": [checksum(OTHER_PAYEE), checksum(PAYEE)]}},
+        {"people": [*PEOPLE, PEOPLE[0]]},
+        {"people": [*PEOPLE, PEOPLE[0] | {"id": "twin"}]},
+        {"people": [*PEOPLE, person(ADA, "auditor") | {"id": "zero", "address": checksum(ZERO)}]},
+        {"people": [*PEOPLE, PEOPLE[-1] | {"id": "x", "roles": ["approver"]}]},
+        {"people": [*PEOPLE, PEOPLE[-1] | {"id": "x", "roles": []}]},
+        {"people": [*PEOPLE, PEOPLE[-1] | {"id": "x", "roles": ["auditor", "auditor"]}]},
+        {"administrator_quorum": 0},
+        {"administrator_quorum": 3},
+        {"limits": [TUSD_LIMIT]},
+        {"limits": [*document()["limits"], TUSD_LIMIT]},
+        {"address_book": [*BOOK, BOOK[0]]},
+        {"address_book": [*BOOK, {"address": checksum(TOKEN), "label": "token"}]},
+        {"rules": [rule(), rule()]},
+        {"rules": [rule(verdict="maybe")]},
+        {"rules": [rule(approvals=[NEED])]},
+        {"rules": [rule(verdict="approvals")]},
+        {"rules": [rule(verdict="approvals", approvals=[])]},
+        {"rules": [rule(verdict="approvals", approvals=[NEED | {"minimum": 4}])]},
+        {"rules": [rule(verdict="approvals", approvals=[NEED | {"department": "moon"}])]},
+        {"rules": [rule(verdict="approvals", approvals=[NEED | {"role": "auditor"}])]},
+        {"rules": [rule(when={"units_above": "5"})]},
+        {"rules": [rule(when={"assets": ["TUSD/6", "ETH/18"], "units_above": "5"})]},
+        {"rules": [rule(when={"assets": ["TUSD/6"], "units_above": "5", "units_at_most": "5"})]},
+        {"rules": [rule(when={"assets": ["EUR/2"]})]},
+        {"rules": [rule(when={"initiators": ["nobody"]})]},
+        {"rules": [rule(when={"initiators": []})]},
+        {"rules": [rule(when={"departments": ["moon"]})]},
+        {"rules": [rule(when={"destinations": ["0x" + "99" * 20]})]},
+        {"rules": [rule(when={"destinations": "everywhere"})]},
+        {"tokens": [{"asset": "ETH/18", "contract": None}, {"asset": "X/6", "contract": None}]},
+        {"version": 0},
+        {"version": 2**53},
+        {"version": True},
+        {"type": "strongroom.policy/2"},
+    ],
+)
+def test_bundles_that_contradict_themselves_are_refused(changes):
+    with pytest.raises(ProtocolError):
+        bundle(**changes)
+
+
+def test_a_later_version_keeps_what_the_vault_was_made_with():
+    book = [*BOOK, {"address": "0x" + "44" * 20, "label": "a new payee"}]
+    with pytest.raises(ProtocolError, match="vault"):
+        bundle(address_book=book)
+    assert bundle(version=2, address_book=book).vault == bundle().vault
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"administrators": []}, {"administrator_quorum": 3}, {"administrator_quorum": 0},
+        {"approvers": []}, {"approvers": OWNERS[::-1]}, {"salt": "0x01"}, {"chain_id": 0},
+        {"account_index": 2**31}, {"name": ""}, {"name": "a\u202eb"}, {"more": 1},
+        {"type": "strongroom.genesis/2"},
+    ],
+)  # fmt: skip
+def test_malformed_geneses_are_refused(changes):
+    with pytest.raises(ProtocolError):
+        parse_genesis({**GENESIS.document(), **changes})
