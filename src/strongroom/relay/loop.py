@@ -26,7 +26,7 @@ from strongroom.signing.errors import SignerRefused
 
 RETRY_SECONDS: Final = 1
 """After a part was away: soon enough for people, far enough apart for the part."""
-FEE_REFUSALS: Final = frozenset({"signer.fee_too_high", "signer.fee_cap"})
+FEE_REFUSALS: Final = frozenset({"signer.fee_above_cap"})
 """Not a no for ever: the market came between the plan and the signature."""
 
 log = logger(__name__)

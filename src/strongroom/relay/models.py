@@ -1,14 +1,14 @@
 """Tables of the relay (migration 0008). Triggers keep what may have been sent as it was sent."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strongroom.db.models import Base, Units, UnitsType
-from strongroom.relay.types import FeeCap, OutgoingView
+from strongroom.relay.types import FeeCap, OutgoingView, Purpose, State
 
 
 class Outgoing(Base):
@@ -53,10 +53,10 @@ class Outgoing(Base):
             organisation_id=self.organisation_id,
             id=self.id,
             chain_id=self.chain_id,
-            purpose=self.purpose,  # type: ignore[arg-type] - the CHECK allows no other
+            purpose=cast(Purpose, self.purpose),
             ref=self.ref,
             payload=self.payload,
-            state=self.state,  # type: ignore[arg-type] - the CHECK allows no other
+            state=cast(State, self.state),
             nonce=self.nonce,
             mined_hash=self.mined_hash,
             mined_height=self.mined_height,

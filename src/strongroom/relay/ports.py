@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from strongroom.chain.fees import FeeQuote
+from strongroom.chain.types import FeeQuote
 from strongroom.db.database import UnitOfWork
 from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
 
+from strongroom.db import lease
 from strongroom.db.database import UnitOfWork
 from strongroom.relay.models import Outgoing, OutgoingAttempt
 from strongroom.relay.rules import AttemptState
-from strongroom.relay.types import OPEN_STATES, AttemptKind, Fees, OutgoingView, SignedAttempt
+from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt
 
 LEASE_SECONDS: Final = 60
 """Longer than the signer's and the node's time-outs together: a slow claim is not taken twice."""
@@ -35,36 +35,30 @@ class Claim:
 
 def claim_next(uow: UnitOfWork, chain_id: int) -> Claim | None:
     """Lease the row that is due longest, if there is one. Rows that others hold are passed by."""
-    row = uow.session.scalars(
-        select(Outgoing)
-        .where(
-            Outgoing.chain_id == chain_id,
-            Outgoing.state.in_(sorted(OPEN_STATES)),
-            Outgoing.due_at <= uow.now,
-            (Outgoing.lease_until.is_(None)) | (Outgoing.lease_until <= uow.now),
-        )
-        .order_by(Outgoing.due_at, Outgoing.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
-    if row is None:
+    rows = lease.claim(
+        uow,
+        "outgoing",
+        "chain_id = %(chain_id)s AND state IN ('queued', 'signed', 'broadcast')"
+        " AND due_at <= %(now)s",
+        LEASE_SECONDS,
+        1,
+        parameters={"chain_id": chain_id, "now": uow.now},
+        order="due_at, id",
+    )
+    if not rows:
         return None
-    row.attempt += 1
-    row.lease_until = uow.now + timedelta(seconds=LEASE_SECONDS)
+    row = uow.session.get_one(Outgoing, (rows[0]["organisation_id"], rows[0]["id"]))
     return _claim(row, _attempts(uow, row.organisation_id, row.id))
 
 
 def lock_mine(uow: UnitOfWork, claim: Claim) -> Outgoing | None:
     """The row, locked, if the claim still stands; None when another process took it over."""
-    return uow.session.scalars(
-        select(Outgoing)
-        .where(
-            Outgoing.organisation_id == claim.outgoing.organisation_id,
-            Outgoing.id == claim.outgoing.id,
-            Outgoing.attempt == claim.fence,
-        )
-        .with_for_update()
-    ).one_or_none()
+    organisation_id, outgoing_id = _key(claim)
+    if not lease.still_mine(
+        uow, "outgoing", outgoing_id, claim.fence, organisation_id=organisation_id
+    ):
+        return None
+    return uow.session.get_one(Outgoing, (organisation_id, outgoing_id))
 
 
 def plan(uow: UnitOfWork, claim: Claim, number: int, kind: AttemptKind, fees: Fees) -> None:

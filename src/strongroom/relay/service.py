@@ -29,7 +29,8 @@ def enqueue(
     """Put a transaction in line; gives its id. The same (chain, ref) again gives the same id.
 
     `ref`: 32 bytes, for ever this transaction's. `payload`: the signer's fields of operation
-    `relay` for the purpose. `cap`: what it may cost; above it the transaction waits. Raises RefTaken when the ref stands for something else.
+    `relay` for the purpose. `cap`: what it may cost; above it the transaction waits. Raises
+    RefTaken when the ref stands for something else.
     """
     new = uow.session.execute(
         insert(Outgoing)
@@ -85,7 +86,7 @@ def by_hash(uow: UnitOfWork, chain_id: int, hashes: Collection[bytes]) -> dict[b
         )
         .where(OutgoingAttempt.hash.in_(sorted(hashes)), Outgoing.chain_id == chain_id)
     )
-    return {attempt_hash: row.view() for attempt_hash, row in found}
+    return {one: row.view() for one, row in found if one is not None}
 
 
 def latest_hash(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> bytes | None:
@@ -113,7 +114,8 @@ def request_cancel(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) ->
     row = _row(uow, organisation_id, outgoing_id)
     if row.state not in ("signed", "broadcast"):
         raise NotCancellable(
-            f"The transaction is {row.state}; only one that is signed and not mined can be replaced."
+            f"The transaction is {row.state}; only one that is signed and not mined can be "
+            "replaced."
         )
     if row.cancel_requested_at is None:
         row.cancel_requested_at = uow.now

@@ -9,9 +9,6 @@ Purpose = Literal["vault_creation", "delegate_deployment", "vault_execution", "s
 State = Literal["queued", "signed", "broadcast", "mined", "finalized", "failed", "cancelled"]
 AttemptKind = Literal["payload", "cancel"]
 
-OPEN_STATES: frozenset[str] = frozenset({"queued", "signed", "broadcast"})
-"""The relay still has to do something."""
-
 
 @dataclass(frozen=True, slots=True)
 class Fees:

@@ -1,6 +1,7 @@
 """Tables of vaults (migration 0011)."""
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Integer
@@ -8,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strongroom.db.models import Base
-from strongroom.vaults.types import VaultView
+from strongroom.vaults.types import VaultState, VaultView
 from strongroom_protocol.addresses import Address
 
 
@@ -59,7 +60,7 @@ class Vault(Base):
             sweeper=Address(self.sweeper),
             owners=tuple(self.owners),
             threshold=self.threshold,
-            state=self.state,  # type: ignore[arg-type] - the CHECK allows no other
+            state=cast(VaultState, self.state),
             reason=self.reason,
             created_at=self.created_at,
             active_at=self.active_at,

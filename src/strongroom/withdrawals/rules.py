@@ -31,7 +31,7 @@ STEPS: Final[Mapping[str | None, frozenset[str]]] = {
     "signed": frozenset({"broadcast", "mined", "voiding"}),
     "broadcast": frozenset({"mined", "voiding"}),
     "mined": frozenset({"finalized", "broadcast", "voiding"}),
-    "voiding": frozenset({"finalized", "expired", "cancelled", "failed"}),
+    "voiding": frozenset({"finalized", "expired", "cancelled", "blocked", "failed"}),
 }
 
 

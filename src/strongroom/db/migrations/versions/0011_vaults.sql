@@ -40,3 +40,5 @@ CALL tenant_table('vault', 'strongroom_relay', 'strongroom_indexer', 'strongroom
 GRANT SELECT, INSERT ON vault TO strongroom_api;
 GRANT SELECT, UPDATE ON vault TO strongroom_indexer, strongroom_relay;
 GRANT SELECT ON vault TO strongroom_worker;
+-- A Safe nonce is given out under the row's lock, which needs the right to change something.
+GRANT UPDATE (updated_at) ON vault TO strongroom_api, strongroom_worker;

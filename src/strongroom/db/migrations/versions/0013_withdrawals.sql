@@ -27,7 +27,7 @@ CREATE TABLE withdrawal (
     safe_nonce          bigint CHECK (safe_nonce >= 0),
     safe_tx_hash        bytea CHECK (octet_length(safe_tx_hash) = 32),
     bound_at            timestamptz,
-    void_to             text CHECK (void_to IN ('expired', 'cancelled', 'failed')),
+    void_to             text CHECK (void_to IN ('expired', 'cancelled', 'blocked', 'failed')),
     void_bound_at       timestamptz,
     void_round          integer NOT NULL DEFAULT 0 CHECK (void_round >= 0),
     lease_until         timestamptz,

@@ -1,0 +1,278 @@
+"""The relay's second loop: from people's approvals to the signer's Permit and an outgoing row.
+
+approved → dry verdict → bind (commit) → Permit → store with its outgoing row (commit). A nonce is
+bound before the signer may sign, so a crash at any point leaves either nothing or a row that asks
+for the same Permit again. In `voiding` the same way leads to the rejection's Permit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from strongroom.db import lease, outbox
+from strongroom.db.actor import Actor, system
+from strongroom.db.database import Database, UnitOfWork
+from strongroom.kit.crash import crash_point
+from strongroom.kit.errors import StrongroomError
+from strongroom.kit.log import bind_request_id, logger
+from strongroom.policy import service as policy
+from strongroom.relay import service as relay
+from strongroom.relay.types import FeeCap
+from strongroom.screening import service as screening
+from strongroom.signing.client import SignerClient
+from strongroom.signing.errors import SignerRefused
+from strongroom.withdrawals import approvals, lifecycle, repository, rules
+from strongroom.withdrawals.models import Withdrawal, WithdrawalPermit
+from strongroom_protocol.encoding import from_hex, to_hex
+
+LEASE_SECONDS: Final = 60
+RETRY_SECONDS: Final = 1
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed withdrawal with everything that the signer is to see."""
+
+    organisation_id: UUID
+    id: UUID
+    fence: int
+    state: str
+    kind: str
+    turn: int
+    evidence: Mapping[str, Any]
+    owners: tuple[str, ...]
+    cap: FeeCap
+    chain_id: int
+    ref: bytes
+    organisation: bytes
+    request_id: str
+
+
+class PermitLoop:
+    """One step takes one withdrawal that the people are done with. Any number may run."""
+
+    def __init__(self, database: Database, signer: SignerClient) -> None:
+        """The database's role serves all organisations."""
+        self._database = database
+        self._signer = signer
+        self._actor: Actor = system("relay")
+
+    def step(self) -> bool:
+        """True when there was one. A signer that is away makes it wait, nothing else."""
+        with self._database.unit(None, self._actor) as uow:
+            found = _claim(uow)
+        if found is None:
+            return False
+        crash_point("withdrawal.after_claim")
+        if isinstance(found, Work):
+            with bind_request_id(found.request_id):
+                try:
+                    self._permit(found)
+                except StrongroomError as error:
+                    self._defer(found, error)
+        return True
+
+    def _permit(self, work: Work) -> None:
+        if work.state == "approved" and not self._bind_after_dry_verdict(work):
+            return
+        if work.state == "voiding":
+            self._mark_void_bound(work)
+        try:
+            permit = self._signer.vault_permit({**work.evidence, "dry_run": False})
+        except SignerRefused as refusal:
+            self._refused(work, refusal)
+            return
+        crash_point("withdrawal.after_permit")
+        with self._database.unit(None, self._actor) as uow:
+            row = _lock_mine(uow, work)
+            if row is not None:
+                _store(uow, row, work, permit)
+        crash_point("withdrawal.after_store")
+
+    def _bind_after_dry_verdict(self, work: Work) -> bool:
+        """The nonce belongs to the intent from this commit on; before it, a no costs nothing."""
+        try:
+            verdict = self._signer.vault_permit({**work.evidence, "dry_run": True})
+            allowed, sentence = verdict["verdict"] == "allowed", str(verdict["sentence"])
+        except SignerRefused as refusal:
+            allowed, sentence = False, refusal.message
+        with self._database.unit(None, self._actor) as uow:
+            row = _lock_mine(uow, work)
+            if row is None or row.state != "approved":
+                return False
+            if not allowed:
+                reason = f"The signer refuses: {sentence}"
+                lifecycle.end_unbound(uow, row, "rejected", reason)
+                return False
+            row.bound_at = uow.now
+            repository.step(uow, row, "binding", "Its Safe nonce is bound to it for ever.")
+            lifecycle.record(uow, row)
+        crash_point("withdrawal.after_bind")
+        return True
+
+    def _mark_void_bound(self, work: Work) -> None:
+        with self._database.unit(None, self._actor) as uow:
+            row = _lock_mine(uow, work)
+            if row is not None and row.void_bound_at is None:
+                row.void_bound_at = uow.now
+
+    def _refused(self, work: Work, refusal: SignerRefused) -> None:
+        """After binding, only a mined rejection frees the money: the people are asked for it."""
+        log.warning("withdrawal.refused", withdrawal=str(work.id), code=refusal.signer_code)
+        with self._database.unit(None, self._actor) as uow:
+            row = _lock_mine(uow, work)
+            if row is None:
+                return
+            if row.state == "binding":
+                void_to = "expired" if uow.now > row.valid_until else "failed"
+                reason = f"The signer refuses: {refusal.message}."
+                lifecycle.begin_voiding(uow, row, void_to, reason)
+                lifecycle.record(uow, row)
+            else:
+                row.due_at = row.lease_until = None
+                row.reason = f"The signer refuses the rejection: {refusal.message}"
+
+    def _defer(self, work: Work, error: StrongroomError) -> None:
+        log.warning("withdrawal.waits", withdrawal=str(work.id), code=error.code)
+        with self._database.unit(None, self._actor) as uow:
+            row = _lock_mine(uow, work)
+            if row is not None:
+                _wait(uow, row, error.message)
+
+
+def _claim(uow: UnitOfWork) -> Work | bool | None:
+    """Lease what is due. None: nothing is; True: it was, and has to wait for something."""
+    rows = lease.claim(
+        uow,
+        "withdrawal",
+        "due_at <= %(now)s AND state IN ('approved', 'binding', 'voiding')",
+        LEASE_SECONDS,
+        1,
+        parameters={"now": uow.now},
+        order="due_at, id",
+    )
+    if not rows:
+        return None
+    row = repository.find(uow, rows[0]["organisation_id"], rows[0]["id"])
+    kind = "rejection" if row.state == "voiding" else "payment"
+    clearance = _clearance(uow, row) if kind == "payment" else None
+    if kind == "payment" and clearance is None:
+        return _wait(uow, row, "It waits until screening clears the destination again.")
+    if repository.earlier_unmined(uow, row):
+        return _wait(uow, row, "It waits until the vault's earlier payment is mined.")
+    bundle = policy.active(uow, row.organisation_id).bundle
+    there = approvals.counted(uow, row, bundle, kind)
+    evidence = {
+        "organisation": to_hex(bundle.organisation),
+        "intent": dict(row.fields),
+        "initiator_signature": to_hex(row.initiator_signature),
+        "safe_nonce": row.safe_nonce,
+        "kind": kind,
+        "approvals": [
+            {
+                "safe_tx_signature": to_hex(one.safe_tx_signature),
+                "payment_signature": None
+                if one.payment_signature is None
+                else to_hex(one.payment_signature),
+            }
+            for one in there
+        ],
+        "clearance": clearance,
+    }
+    turn = row.void_round if kind == "rejection" else 0
+    most_wei = bundle.max_total_fee_wei
+    if kind == "payment":
+        most_wei = min(most_wei, int(row.fields["maxFeeWei"]))
+    return Work(
+        organisation_id=row.organisation_id,
+        id=row.id,
+        fence=row.attempt,
+        state=row.state,
+        kind=kind,
+        turn=turn,
+        evidence=evidence,
+        owners=tuple(to_hex(one.safe_tx_signature) for one in there),
+        cap=FeeCap(bundle.max_fee_per_gas_wei, most_wei or None),
+        chain_id=bundle.chain_id,
+        ref=rules.execution_ref(row.intent, kind, turn),
+        organisation=bundle.organisation,
+        request_id=row.request_id,
+    )
+
+
+def _clearance(uow: UnitOfWork, row: Withdrawal) -> dict[str, Any] | None:
+    """The screener's signed CLEAR; on a hit the withdrawal is handed to whoever may end it."""
+    if row.screening_id is None:
+        return None
+    view = screening.clearance(uow, row.screening_id)
+    if view.state == "CLEAR" and view.document is not None and view.signature is not None:
+        return {"document": dict(view.document), "signature": to_hex(view.signature)}
+    if view.state == "HIT" and row.state == "approved":
+        outbox.enqueue(
+            uow,
+            lifecycle.TOPIC,
+            f"{row.id}:hit",
+            lifecycle.payload_of(row),
+            organisation_id=row.organisation_id,
+        )
+    elif view.state == "HIT" and row.state == "binding":
+        lifecycle.begin_voiding(uow, row, "blocked", f"Screening stopped it: {view.reason}")
+        lifecycle.record(uow, row)
+    return None
+
+
+def _store(uow: UnitOfWork, row: Withdrawal, work: Work, permit: Mapping[str, Any]) -> None:
+    """Keep the Permit, and put the execution in line at the relay: one commit for both."""
+    outgoing_id = relay.enqueue(
+        uow,
+        row.organisation_id,
+        "vault_execution",
+        work.ref,
+        {
+            "organisation": to_hex(work.organisation),
+            "safe_tx_hash": permit["safe_tx_hash"],
+            "signatures": list(work.owners),
+        },
+        chain_id=work.chain_id,
+        cap=work.cap,
+    )
+    uow.session.add(
+        WithdrawalPermit(
+            organisation_id=row.organisation_id,
+            withdrawal_id=row.id,
+            kind=work.kind,
+            round=work.turn,
+            safe_tx_hash=from_hex(permit["safe_tx_hash"], 32),
+            policy_version=int(permit["policy_version"]),
+            valid_until=datetime.fromtimestamp(int(permit["valid_until"]), UTC),
+            permit_signature=from_hex(permit["permit_signature"], 65),
+            outgoing_id=outgoing_id,
+            created_at=uow.now,
+        )
+    )
+    row.due_at = row.lease_until = None
+    if work.kind == "payment":
+        repository.step(uow, row, "signed", "The signer permitted it; the relay sends it.")
+    else:
+        row.reason = "The rejection is permitted; its money is free once that is final."
+    lifecycle.record(uow, row, more={"permit": {"kind": work.kind, "round": work.turn}})
+
+
+def _lock_mine(uow: UnitOfWork, work: Work) -> Withdrawal | None:
+    if not lease.still_mine(
+        uow, "withdrawal", work.id, work.fence, organisation_id=work.organisation_id
+    ):
+        return None
+    return repository.find(uow, work.organisation_id, work.id)
+
+
+def _wait(uow: UnitOfWork, row: Withdrawal, sentence: str) -> bool:
+    if row.state in ("approved", "binding", "voiding") and row.due_at is not None:
+        row.due_at = uow.now + timedelta(seconds=RETRY_SECONDS)
+        row.reason = sentence
+    row.lease_until, row.updated_at = None, uow.now
+    return True

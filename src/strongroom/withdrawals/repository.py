@@ -1,0 +1,220 @@
+"""Rows of withdrawals: locked, stepped on, counted. Nothing here decides."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from strongroom.db.database import UnitOfWork
+from strongroom.withdrawals import rules
+from strongroom.withdrawals.errors import WithdrawalUnknown
+from strongroom.withdrawals.models import (
+    Withdrawal,
+    WithdrawalApproval,
+    WithdrawalPermit,
+    WithdrawalTransition,
+)
+
+DAY = timedelta(days=1)
+
+
+def find(uow: UnitOfWork, organisation_id: UUID, withdrawal_id: UUID) -> Withdrawal:
+    """One withdrawal. Raises WithdrawalUnknown."""
+    row = uow.session.get(Withdrawal, (organisation_id, withdrawal_id))
+    return _there(row)
+
+
+def lock(uow: UnitOfWork, organisation_id: UUID, withdrawal_id: UUID) -> Withdrawal:
+    """One withdrawal, locked and read anew. Raises WithdrawalUnknown."""
+    row = uow.session.scalars(
+        select(Withdrawal)
+        .where(Withdrawal.organisation_id == organisation_id, Withdrawal.id == withdrawal_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    return _there(row)
+
+
+def begin(uow: UnitOfWork, row: Withdrawal) -> None:
+    """Put a new withdrawal in, with its first step."""
+    rules.check_step(None, row.state)
+    uow.session.add(row)
+    uow.session.flush()
+    _write_down(uow, row, None, 0)
+
+
+def step(uow: UnitOfWork, row: Withdrawal, to_state: str, reason: str) -> None:
+    """Take one step of its life and write it down. The caller holds the row's lock."""
+    from_state = row.state
+    rules.check_step(from_state, to_state)
+    row.state, row.reason, row.updated_at = to_state, reason, uow.now
+    uow.session.flush()
+    taken = uow.session.scalar(
+        select(func.count())
+        .select_from(WithdrawalTransition)
+        .where(
+            WithdrawalTransition.organisation_id == row.organisation_id,
+            WithdrawalTransition.withdrawal_id == row.id,
+        )
+    )
+    _write_down(uow, row, from_state, taken or 0)
+
+
+def transitions(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalTransition]:
+    """Its steps, the first one first."""
+    return list(
+        uow.session.scalars(
+            select(WithdrawalTransition)
+            .where(
+                WithdrawalTransition.organisation_id == row.organisation_id,
+                WithdrawalTransition.withdrawal_id == row.id,
+            )
+            .order_by(WithdrawalTransition.step)
+        )
+    )
+
+
+def approvals(uow: UnitOfWork, row: Withdrawal, kind: str) -> list[WithdrawalApproval]:
+    """People's signatures on its payment or on its rejection, in the order of their arrival."""
+    return list(
+        uow.session.scalars(
+            select(WithdrawalApproval)
+            .where(
+                WithdrawalApproval.organisation_id == row.organisation_id,
+                WithdrawalApproval.withdrawal_id == row.id,
+                WithdrawalApproval.kind == kind,
+            )
+            .order_by(WithdrawalApproval.created_at, WithdrawalApproval.person)
+        )
+    )
+
+
+def permits(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalPermit]:
+    """What the signer permitted for it, the newest first."""
+    return list(
+        uow.session.scalars(
+            select(WithdrawalPermit)
+            .where(
+                WithdrawalPermit.organisation_id == row.organisation_id,
+                WithdrawalPermit.withdrawal_id == row.id,
+            )
+            .order_by(WithdrawalPermit.created_at.desc())
+        )
+    )
+
+
+def spent_in_a_day(uow: UnitOfWork, organisation_id: UUID, asset: str) -> int:
+    """Units of one asset that left, or are about to, by orders of the last day."""
+    found = uow.session.scalar(
+        select(func.coalesce(func.sum(Withdrawal.units), 0)).where(
+            Withdrawal.organisation_id == organisation_id,
+            Withdrawal.asset == asset,
+            Withdrawal.created_at > uow.now - DAY,
+            Withdrawal.state.not_in(sorted(rules.ENDED - {"finalized"})),
+        )
+    )
+    return int(found or 0)
+
+
+def slot_holder(uow: UnitOfWork, row: Withdrawal) -> Withdrawal | None:
+    """The payment that has the vault's next Safe nonce now. The caller holds the vault's lock."""
+    return uow.session.scalars(
+        select(Withdrawal)
+        .where(
+            Withdrawal.organisation_id == row.organisation_id,
+            Withdrawal.vault_id == row.vault_id,
+            Withdrawal.safe_nonce.is_not(None),
+            Withdrawal.state.in_(sorted(rules.HOLDS_SLOT)),
+        )
+        .order_by(Withdrawal.safe_nonce)
+        .limit(1)
+    ).one_or_none()
+
+
+def next_safe_nonce(uow: UnitOfWork, row: Withdrawal) -> int:
+    """One beyond the last nonce that is bound to an intent."""
+    last = uow.session.scalar(
+        select(func.max(Withdrawal.safe_nonce)).where(
+            Withdrawal.organisation_id == row.organisation_id,
+            Withdrawal.vault_id == row.vault_id,
+            Withdrawal.bound_at.is_not(None),
+        )
+    )
+    return 0 if last is None else int(last) + 1
+
+
+def earlier_unmined(uow: UnitOfWork, row: Withdrawal) -> bool:
+    """Whether a lower Safe nonce of the vault is bound and not yet consumed."""
+    found = uow.session.scalar(
+        select(Withdrawal.id)
+        .where(
+            Withdrawal.organisation_id == row.organisation_id,
+            Withdrawal.vault_id == row.vault_id,
+            Withdrawal.safe_nonce < row.safe_nonce,
+            Withdrawal.state.in_(("binding", "signed", "broadcast", "voiding")),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def oldest_queued(uow: UnitOfWork, row: Withdrawal) -> UUID | None:
+    """The next payment of the same vault in line."""
+    return uow.session.scalar(
+        select(Withdrawal.id)
+        .where(
+            Withdrawal.organisation_id == row.organisation_id,
+            Withdrawal.vault_id == row.vault_id,
+            Withdrawal.state == "queued",
+        )
+        .order_by(Withdrawal.id)
+        .limit(1)
+    )
+
+
+def outdated(uow: UnitOfWork, organisation_id: UUID, version: int) -> Sequence[UUID]:
+    """Orders under an older policy that nothing of ours was signed for."""
+    return uow.session.scalars(
+        select(Withdrawal.id)
+        .where(
+            Withdrawal.organisation_id == organisation_id,
+            Withdrawal.policy_version < version,
+            Withdrawal.state.in_(sorted(rules.UNBOUND)),
+        )
+        .order_by(Withdrawal.id)
+    ).all()
+
+
+def page(
+    uow: UnitOfWork, organisation_id: UUID, state: str | None, after: UUID | None, limit: int
+) -> Sequence[Withdrawal]:
+    """Withdrawals, the newest first, from `after` on."""
+    wanted = select(Withdrawal).where(Withdrawal.organisation_id == organisation_id)
+    if state is not None:
+        wanted = wanted.where(Withdrawal.state == state)
+    if after is not None:
+        wanted = wanted.where(Withdrawal.id < after)
+    return uow.session.scalars(wanted.order_by(Withdrawal.id.desc()).limit(limit)).all()
+
+
+def _write_down(uow: UnitOfWork, row: Withdrawal, from_state: str | None, number: int) -> None:
+    uow.session.add(
+        WithdrawalTransition(
+            organisation_id=row.organisation_id,
+            withdrawal_id=row.id,
+            step=number,
+            from_state=from_state,
+            to_state=row.state,
+            reason=row.reason,
+            actor=f"{uow.actor.kind}:{uow.actor.id}",
+            at=uow.now,
+        )
+    )
+    uow.session.flush()
+
+
+def _there(row: Withdrawal | None) -> Withdrawal:
+    if row is None:
+        raise WithdrawalUnknown("The organisation has no such withdrawal.")
+    return row

@@ -1,0 +1,171 @@
+"""Withdrawals as the ways in use them; all work is done in the caller's unit, which commits.
+
+What raises what is said where the work is done: requests.py, approvals.py, lifecycle.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from strongroom.db.database import UnitOfWork
+from strongroom.kit.check import check
+from strongroom.policy import service as policy
+from strongroom.relay import service as relay
+from strongroom.withdrawals import approvals, errors, lifecycle, repository, requests
+from strongroom.withdrawals.models import Withdrawal
+from strongroom.withdrawals.requests import TREASURY, prepare
+from strongroom.withdrawals.types import (
+    ApprovalView,
+    SigningData,
+    State,
+    TransitionView,
+    WithdrawalView,
+)
+from strongroom_protocol.addresses import checksum
+from strongroom_protocol.amounts import format_amount
+
+__all__ = [
+    "advance", "approve", "cancel", "get", "history", "page", "policy_changed", "prepare",
+    "reject", "rejection_data", "request", "signing_data", "signing_data_or_none",
+]  # fmt: skip
+
+
+def request(
+    uow: UnitOfWork, *, fields: Mapping[str, Any], initiator_signature: str, source: str = TREASURY
+) -> WithdrawalView:
+    """Take in a signed order; see requests.request for what it raises."""
+    row = requests.request(
+        uow, fields=fields, initiator_signature=initiator_signature, source=source
+    )
+    return _view(uow, row)
+
+
+def get(uow: UnitOfWork, withdrawal_id: UUID) -> WithdrawalView:
+    """One withdrawal of the unit's organisation. Raises WithdrawalUnknown."""
+    return _view(uow, repository.find(uow, _own(uow), withdrawal_id))
+
+
+def page(
+    uow: UnitOfWork, *, state: str | None = None, after: UUID | None = None, limit: int = 50
+) -> list[WithdrawalView]:
+    """The organisation's withdrawals, the newest first, those before `after`."""
+    rows = repository.page(uow, _own(uow), state, after, limit)
+    return [_view(uow, row) for row in rows]
+
+
+def history(uow: UnitOfWork, withdrawal_id: UUID) -> list[TransitionView]:
+    """Each step of its life. Raises WithdrawalUnknown."""
+    row = repository.find(uow, _own(uow), withdrawal_id)
+    return [
+        TransitionView(one.step, one.from_state, one.to_state, one.reason, one.actor, one.at)
+        for one in repository.transitions(uow, row)
+    ]
+
+
+def signing_data(uow: UnitOfWork, withdrawal_id: UUID) -> SigningData:
+    """What approvers sign now. Raises WithdrawalUnknown, NotAwaitingApproval."""
+    found = signing_data_or_none(uow, withdrawal_id)
+    if found is None:
+        raise errors.NotAwaitingApproval("There is nothing to sign for this withdrawal now.")
+    return found
+
+
+def signing_data_or_none(uow: UnitOfWork, withdrawal_id: UUID) -> SigningData | None:
+    """What approvers sign now, if anything. Raises WithdrawalUnknown."""
+    return approvals.signing_data(uow, repository.find(uow, _own(uow), withdrawal_id))
+
+
+def approve(
+    uow: UnitOfWork,
+    withdrawal_id: UUID,
+    *,
+    approver: str,
+    safe_tx_signature: str,
+    payment_signature: str | None,
+) -> WithdrawalView:
+    """Count one person's approval; see approvals.approve for what it raises."""
+    row = repository.lock(uow, _own(uow), withdrawal_id)
+    approvals.approve(
+        uow,
+        row,
+        approver=approver,
+        safe_tx_signature=safe_tx_signature,
+        payment_signature=payment_signature,
+    )
+    return _view(uow, row)
+
+
+def rejection_data(uow: UnitOfWork, withdrawal_id: UUID, reason: str) -> Mapping[str, Any]:
+    """What is signed to reject or to cancel. Raises WithdrawalUnknown, FieldInvalid."""
+    row = repository.find(uow, _own(uow), withdrawal_id)
+    chain_id = policy.active(uow, row.organisation_id).bundle.chain_id
+    return approvals.rejection(row, reason).as_json(chain_id)
+
+
+def reject(
+    uow: UnitOfWork, withdrawal_id: UUID, *, person: str, reason: str, signature: str
+) -> WithdrawalView:
+    """An approver's final no; see approvals.reject for what it raises."""
+    row = repository.lock(uow, _own(uow), withdrawal_id)
+    approvals.reject(uow, row, person=person, reason=reason, signature=signature)
+    return _view(uow, row)
+
+
+def cancel(uow: UnitOfWork, withdrawal_id: UUID, *, reason: str, signature: str) -> WithdrawalView:
+    """The initiator takes it back; see approvals.cancel for what it raises."""
+    row = repository.lock(uow, _own(uow), withdrawal_id)
+    approvals.cancel(uow, row, reason=reason, signature=signature)
+    return _view(uow, row)
+
+
+def advance(uow: UnitOfWork, withdrawal_id: UUID) -> None:
+    """Go as far as it can without people; repeatable. Raises WithdrawalUnknown."""
+    lifecycle.advance(uow, repository.lock(uow, _own(uow), withdrawal_id))
+
+
+def policy_changed(uow: UnitOfWork, version: int) -> None:
+    """End what was ordered under an older policy and is not permitted yet: it can't be paid."""
+    for withdrawal_id in repository.outdated(uow, _own(uow), version):
+        lifecycle.advance(uow, repository.lock(uow, _own(uow), withdrawal_id))
+
+
+def _view(uow: UnitOfWork, row: Withdrawal) -> WithdrawalView:
+    bundle = policy.active(uow, row.organisation_id).bundle
+    kind = "rejection" if row.state == "voiding" else "payment"
+    return WithdrawalView(
+        id=row.id,
+        intent=row.intent,
+        fields=row.fields,
+        state=cast(State, row.state),
+        reason=row.reason,
+        rule_id=row.rule_id,
+        reference=row.reference,
+        asset=row.asset,
+        amount=format_amount(lifecycle.amount_of(row)),
+        to=checksum(row.destination),
+        source=row.source,
+        initiator=row.initiator,
+        valid_until=row.valid_until,
+        policy_version=row.policy_version,
+        safe_nonce=row.safe_nonce,
+        safe_tx_hash=row.safe_tx_hash,
+        required=approvals.required(uow, row, bundle),
+        approvals=_approvals(repository.approvals(uow, row, kind)),
+        tx_hash=_tx_hash(uow, row),
+        created_at=row.created_at,
+    )
+
+
+def _approvals(found: Sequence[Any]) -> tuple[ApprovalView, ...]:
+    return tuple(ApprovalView(one.person, checksum(one.address), one.created_at) for one in found)
+
+
+def _tx_hash(uow: UnitOfWork, row: Withdrawal) -> bytes | None:
+    for permit in repository.permits(uow, row):
+        return relay.latest_hash(uow, row.organisation_id, permit.outgoing_id)
+    return None
+
+
+def _own(uow: UnitOfWork) -> UUID:
+    check(uow.organisation_id is not None, "withdrawals are read in a unit of one organisation")
+    return cast(UUID, uow.organisation_id)

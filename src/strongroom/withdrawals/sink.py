@@ -1,0 +1,189 @@
+"""What blocks tell of withdrawals: sent, mined, final; the held money is booked out at finality.
+
+Both executions of a Safe nonce end here: the payment, and the rejection that frees the money. What
+happened is what was mined: a transaction that succeeded counts by its transfer, not by its status.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from sqlalchemy import select
+
+from strongroom.chain.ports import BlockView, Transfer
+from strongroom.db.database import UnitOfWork
+from strongroom.ledger.types import ChainPoint, Posting
+from strongroom.relay import service as relay
+from strongroom.relay.types import OutgoingView
+from strongroom.withdrawals import lifecycle, repository, rules
+from strongroom.withdrawals.models import Withdrawal, WithdrawalPermit
+
+VOID_ROUNDS_MAX: Final = 2
+"""The signer takes three references for one Safe transaction: one try and two more."""
+
+
+class WithdrawalObserver:
+    """Told by the relay when an execution goes out, or is refused by the signer."""
+
+    def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
+        """`signed` becomes `broadcast`; a refusal means that the nonce must be voided."""
+        found = _of_outgoing(uow, outgoing)
+        if found is None:
+            return
+        row, kind = found
+        if outgoing.state == "broadcast" and kind == "payment" and row.state == "signed":
+            repository.step(uow, row, "broadcast", "Sent to the chain.")
+        elif outgoing.state == "failed":
+            _execution_failed(uow, row, kind, outgoing.last_error or "it was refused")
+
+
+class WithdrawalSink:
+    """The withdrawals' BlockSink; stands after the relay's, whose rows it reads."""
+
+    def __init__(self, chain_id: int) -> None:
+        """One chain's withdrawals."""
+        self._chain_id = chain_id
+
+    def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+        """Mined. Nothing is booked yet: the hold stands until the block is final."""
+        for row, kind, outgoing in self._executed(uow, block):
+            if kind != "payment":
+                continue
+            if row.state in ("signed", "broadcast"):
+                reason = "Mined; it is final in a few blocks."
+                if not outgoing.succeeded:
+                    reason = "Its transaction was mined and reverted; waiting until that is final."
+                repository.step(uow, row, "mined", reason)
+                if outgoing.succeeded:
+                    lifecycle.call_next(uow, row)
+        return []
+
+    def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+        """The hold is posted out of custody, or released, or people must void the nonce."""
+        postings: list[Posting] = []
+        for row, kind, outgoing in self._executed(uow, block):
+            if kind == "payment":
+                postings += self._payment_final(uow, row, outgoing, block)
+            elif row.state == "voiding":
+                postings += self._rejection_final(uow, row, outgoing)
+        return postings
+
+    def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+        """Not mined after all: the relay sends the same bytes again. Nothing was booked."""
+        for row, kind, _ in self._executed(uow, block):
+            if kind == "payment" and row.state == "mined":
+                repository.step(uow, row, "broadcast", "A reorganisation undid its block.")
+        return []
+
+    def _executed(
+        self, uow: UnitOfWork, block: BlockView
+    ) -> Iterator[tuple[Withdrawal, str, OutgoingView]]:
+        hashes = [seen.hash for seen in block.transactions]
+        sent = relay.by_hash(uow, self._chain_id, hashes)
+        for outgoing in sorted(sent.values(), key=lambda one: one.id):
+            found = _of_outgoing(uow, outgoing)
+            if found is not None:
+                yield *found, outgoing
+
+    def _payment_final(
+        self, uow: UnitOfWork, row: Withdrawal, outgoing: OutgoingView, block: BlockView
+    ) -> list[Posting]:
+        if row.state not in ("mined", "voiding"):
+            return []
+        if outgoing.state != "finalized":
+            reason = outgoing.last_error or "It was cancelled."
+            _execution_failed(uow, row, "payment", reason)
+            return []
+        transfer = _transfer_of(row, outgoing, block)
+        if transfer is None:
+            return self._nothing_moved(uow, row)
+        row.held = False
+        was_voiding = row.state == "voiding"
+        repository.step(uow, row, "finalized", "Paid, and final.")
+        lifecycle.close_screening(uow, row)
+        if was_voiding:
+            lifecycle.call_next(uow, row)
+        return [_booked_out(row, transfer, block)]
+
+    def _nothing_moved(self, uow: UnitOfWork, row: Withdrawal) -> list[Posting]:
+        """The nonce is consumed, yet the token moved nothing: the money is still in the vault."""
+        posting = lifecycle.released(uow, row)
+        if row.state == "mined":
+            row.void_to = "failed"
+            repository.step(uow, row, "voiding", "The transaction was mined and moved nothing.")
+        repository.step(uow, row, "failed", "The token accepted the transfer and moved nothing.")
+        lifecycle.close_screening(uow, row)
+        return [] if posting is None else [posting]
+
+    def _rejection_final(
+        self, uow: UnitOfWork, row: Withdrawal, outgoing: OutgoingView
+    ) -> list[Posting]:
+        if outgoing.state != "finalized":
+            _execution_failed(uow, row, "rejection", outgoing.last_error or "it was cancelled")
+            return []
+        posting = lifecycle.released(uow, row)
+        ended = row.void_to or "failed"
+        repository.step(uow, row, ended, "The same-nonce rejection is final; the money is free.")
+        lifecycle.close_screening(uow, row)
+        lifecycle.call_next(uow, row)
+        return [] if posting is None else [posting]
+
+
+def _execution_failed(uow: UnitOfWork, row: Withdrawal, kind: str, reason: str) -> None:
+    """The nonce is not consumed. A failed payment is voided; a failed rejection is tried again."""
+    if kind == "payment":
+        if row.state != "voiding":
+            lifecycle.begin_voiding(uow, row, "failed", f"The payment failed: {reason}")
+        return
+    if row.state == "voiding" and row.void_round < VOID_ROUNDS_MAX:
+        row.void_round += 1
+        row.void_bound_at, row.due_at = None, uow.now
+        row.reason, row.updated_at = f"The rejection failed, it is sent again: {reason}", uow.now
+
+
+def _of_outgoing(uow: UnitOfWork, outgoing: OutgoingView) -> tuple[Withdrawal, str] | None:
+    """The withdrawal, locked, and which of its executions this is."""
+    if outgoing.purpose != "vault_execution":
+        return None
+    found = uow.session.execute(
+        select(WithdrawalPermit.withdrawal_id, WithdrawalPermit.kind).where(
+            WithdrawalPermit.organisation_id == outgoing.organisation_id,
+            WithdrawalPermit.outgoing_id == outgoing.id,
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    return repository.lock(uow, outgoing.organisation_id, found.withdrawal_id), found.kind
+
+
+def _transfer_of(row: Withdrawal, outgoing: OutgoingView, block: BlockView) -> Transfer | None:
+    wallet = lifecycle.intent_of(row).wallet
+    wanted = (row.token, wallet, row.destination, row.units)
+    return next(
+        (
+            one
+            for one in block.transfers
+            if one.tx_hash == outgoing.mined_hash
+            and (one.token, one.sender, one.recipient, one.units) == wanted
+        ),
+        None,
+    )
+
+
+def _booked_out(row: Withdrawal, transfer: Transfer, block: BlockView) -> Posting:
+    return Posting(
+        organisation_id=row.organisation_id,
+        key=f"withdrawal:{row.id}:post:{block.tag}",
+        kind="withdrawal.paid",
+        legs=(),
+        chain=ChainPoint(block.chain_id, block.height, block.hash),
+        phase="post",
+        refers_to=rules.hold_key(row.id),
+        memo={
+            "tx": "0x" + transfer.tx_hash.hex(),
+            "position": str(transfer.position),
+            "kind": transfer.kind,
+            "token": "" if transfer.token is None else "0x" + transfer.token.hex(),
+            "from": "0x" + transfer.sender.hex(),
+            "to": "0x" + transfer.recipient.hex(),
+        },
+    )

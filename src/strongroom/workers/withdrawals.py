@@ -1,0 +1,26 @@
+"""Jobs of withdrawals: look again at one of them, or at all that an old policy left behind."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from strongroom.db.database import UnitOfWork
+from strongroom.withdrawals import service as withdrawals
+
+
+def advance(uow: UnitOfWork, payload: Mapping[str, Any], services: object) -> None:
+    """A verdict came, a Safe nonce became free, or its time is over."""
+    del services
+    withdrawals.advance(uow, UUID(payload["withdrawal_id"]))
+
+
+def policy_activated(uow: UnitOfWork, payload: Mapping[str, Any], services: object) -> None:
+    """What was ordered under the version before can't be paid any more."""
+    del services
+    withdrawals.policy_changed(uow, int(payload["version"]))
+
+
+HANDLERS: dict[str, Callable[[UnitOfWork, Mapping[str, Any], Any], None]] = {
+    "withdrawals.advance": advance,
+    "policy.activated": policy_activated,
+}
