@@ -69,9 +69,10 @@ def _up(options: argparse.Namespace, state: State) -> int:
     begun = time.monotonic()
     table = Table(_repository(), state, Ports(options.port_base))
     screen.heading("Strongroom")
+    table.check_parts()
     state.open(fresh=options.fresh)
     table.ports.check_free()
-    with Supervisor(state.write_pids, screen.warn) as supervisor:
+    with Supervisor(state.pids, state.write_pids, screen.warn) as supervisor:
         _start(supervisor, table)
         code = _play(supervisor, table) if not options.no_first_day else 0
         if options.once or code != 0:

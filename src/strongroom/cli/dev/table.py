@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.cli.dev.anvil import CHAIN_ID, anvil_program, node_url
+from strongroom.cli.dev.anvil import CHAIN_ID, anvil_binary, anvil_program, node_url
 from strongroom.cli.dev.ports import Ports
-from strongroom.cli.dev.postgres import EmbeddedPostgres
+from strongroom.cli.dev.postgres import EmbeddedPostgres, postgres_programs
 from strongroom.cli.dev.probes import LOOPBACK, http_ok, unix_socket_accepts
 from strongroom.cli.dev.program import Program
-from strongroom.cli.dev.softhsm import SoftToken
+from strongroom.cli.dev.softhsm import SoftToken, softhsm_module
 from strongroom.cli.dev.state import State
-from strongroom.cli.dev.valkey import valkey_program, valkey_url
+from strongroom.cli.dev.valkey import valkey_binary, valkey_program, valkey_url
 
 DATABASE = "strongroom"
 SOCKET_PATH_MAX = 107
@@ -58,6 +58,13 @@ class Table:
         if len(str(path)) <= SOCKET_PATH_MAX:
             return path
         return self.postgres.socket_folder / "signer.sock"
+
+    def check_parts(self) -> None:
+        """Raise ProgramFailed for a part that is missing, before anything is made."""
+        postgres_programs()
+        valkey_binary()
+        anvil_binary(self.root)
+        softhsm_module()
 
     def parts(self) -> list[Program]:
         """Return the engines that are not ours."""

