@@ -69,7 +69,8 @@ CREATE INDEX screening_request_queued ON screening_request (requested_at)
     WHERE state = 'QUEUED';
 CREATE INDEX screening_request_unfinished ON screening_request (list_version)
     WHERE finished_at IS NULL;
-CALL tenant_table('screening_request', 'strongroom_screener');
+CALL tenant_table('screening_request', 'strongroom_indexer', 'strongroom_relay',
+    'strongroom_screener', 'strongroom_worker');
 
 -- Every answer ever given: the request's row holds the latest only.
 CREATE TABLE screening_verdict (
@@ -86,7 +87,8 @@ CREATE TABLE screening_verdict (
     FOREIGN KEY (organisation_id, request_id) REFERENCES screening_request (organisation_id, id),
     CHECK ((document IS NULL) = (signature IS NULL))
 );
-CALL tenant_table('screening_verdict', 'strongroom_screener');
+CALL tenant_table('screening_verdict', 'strongroom_indexer', 'strongroom_relay',
+    'strongroom_screener', 'strongroom_worker');
 CALL append_only('screening_verdict');
 
 -- What people must look at. Its history is in alert_transition.

@@ -1,0 +1,145 @@
+"""SQL of screening: lists by version, requests by lease."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from strongroom.db import lease
+from strongroom.db.database import UnitOfWork
+
+_IMPORTS_IN_TURN = 7_210_009
+"""Advisory lock key: imports wait for each other, so versions rise without a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A request that this screener may answer while `attempt` is its own."""
+
+    organisation_id: UUID
+    id: UUID
+    attempt: int
+    direction: str
+    subject: bytes
+    intent: bytes | None
+    deposit: dict[str, Any] | None
+    topic: str
+    payload: dict[str, Any]
+    request_trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryChange:
+    """An address that came onto a list or left it."""
+
+    version: int
+    list_name: str
+    address: bytes
+    listed: bool
+    label: str
+
+
+def wait_for_imports(uow: UnitOfWork) -> None:
+    """Hold the imports' lock to the end of the unit."""
+    uow.execute("SELECT pg_advisory_xact_lock(%s)", (_IMPORTS_IN_TURN,))
+
+
+def newest_version(uow: UnitOfWork) -> int:
+    """The newest version of any list; 0 when nothing was ever imported."""
+    row = uow.execute("SELECT coalesce(max(version), 0) FROM screening_list_version").fetchone()
+    return int(row[0]) if row else 0
+
+
+def entries_of(uow: UnitOfWork, list_name: str) -> dict[bytes, str]:
+    """What a list holds now: address → label."""
+    rows = uow.execute(
+        "SELECT address, label FROM screening_entry WHERE list_name = %s AND valid_to IS NULL",
+        (list_name,),
+    )
+    return {bytes(address): str(label) for address, label in rows}
+
+
+def changes_after(uow: UnitOfWork, version: int) -> list[EntryChange]:
+    """Every change since a version, in order."""
+    rows = uow.execute(
+        "SELECT version, list_name, address, listed, label FROM screening_entry_change "
+        "WHERE version > %s ORDER BY version, address",
+        (version,),
+    )
+    return [EntryChange(row[0], row[1], bytes(row[2]), row[3], row[4]) for row in rows]
+
+
+def add_changes(uow: UnitOfWork, changes: Iterable[EntryChange]) -> None:
+    """COPY changes in."""
+    with (
+        uow.driver.cursor() as cursor,
+        cursor.copy(
+            "COPY screening_entry_change (version, list_name, address, listed, label) FROM STDIN"
+        ) as copy,
+    ):
+        for change in changes:
+            copy.write_row(
+                (change.version, change.list_name, change.address, change.listed, change.label)
+            )
+
+
+def queue_stale(uow: UnitOfWork, version: int, renew_before: timedelta, limit: int) -> int:
+    """Ask again what was judged by an older list, or whose clearance ends soon. Returns how many.
+
+    Finished requests are left alone: their money is final.
+    """
+    if version == 0:
+        return 0
+    cursor = uow.execute(
+        "UPDATE screening_request SET state = 'QUEUED', lease_until = NULL "
+        "WHERE (organisation_id, id) IN (SELECT organisation_id, id FROM screening_request "
+        "  WHERE finished_at IS NULL AND state <> 'QUEUED' "
+        "  AND (list_version IS NULL OR list_version < %(version)s "
+        "       OR (state = 'CLEAR' AND valid_until <= %(soon)s)) "
+        "  ORDER BY requested_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)",
+        {"version": version, "soon": uow.now + renew_before, "limit": limit},
+    )
+    return cursor.rowcount
+
+
+def claim(uow: UnitOfWork, lease_seconds: int, limit: int) -> list[Claimed]:
+    """Take queued requests that nobody holds; the lease ends by itself if this process dies."""
+    rows = lease.claim(
+        uow,
+        "screening_request",
+        "state = 'QUEUED'",
+        lease_seconds,
+        limit,
+        order="requested_at",
+    )
+    names = [field.name for field in fields(Claimed)]
+    return [Claimed(**{name: row[name] for name in names}) for row in rows]
+
+
+def record(
+    uow: UnitOfWork,
+    claimed: Claimed,
+    *,
+    state: str,
+    list_version: int | None,
+    valid_until: datetime | None,
+) -> int | None:
+    """Store the answer where the attempt is still ours. Returns the revision, or None if not."""
+    row = uow.execute(
+        "UPDATE screening_request SET state = %(state)s, revision = revision + 1, "
+        "  list_version = %(version)s, valid_until = %(valid_until)s, judged_at = %(now)s, "
+        "  lease_until = NULL "
+        "WHERE organisation_id = %(organisation)s AND id = %(id)s AND attempt = %(attempt)s "
+        "  AND state = 'QUEUED' RETURNING revision",
+        {
+            "state": state,
+            "version": list_version,
+            "valid_until": valid_until,
+            "now": uow.now,
+            "organisation": claimed.organisation_id,
+            "id": claimed.id,
+            "attempt": claimed.attempt,
+        },
+    ).fetchone()
+    return None if row is None else int(row[0])
