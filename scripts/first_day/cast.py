@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from first_day.diary import Diary
 from first_day.node import Node
@@ -59,7 +58,7 @@ class Cast:
 
     def token(self, handle: str) -> str:
         """Return a person's bearer token; made here, the service knows only its hash."""
-        return self.diary.once(f"token/{handle}", new_token)
+        return str(self.diary.once(f"token/{handle}", new_token))
 
     def service(self, handle: str) -> Strongroom:
         """Return the API as this person."""
@@ -75,5 +74,5 @@ class Cast:
     def test_dollar(self) -> str:
         """Return the creation code of the test token, owned by the customer."""
         code = json.loads(Path(__file__).with_name("test_dollar.json").read_text())["creation"]
-        owner: Any = Signatory(CUSTOMER).address
+        owner = Signatory(CUSTOMER).address
         return str(code) + owner[2:].lower().rjust(64, "0")

@@ -90,7 +90,7 @@ def swept(cast: Cast) -> None:
 
     def done() -> bool:
         rows = owner.every("/v1/deposits")
-        return sum(row["state"] == "swept" for row in rows) == len(CLEAN)
+        return len([row for row in rows if row["state"] == "swept"]) == len(CLEAN)
 
     owner.wait("cleared deposits are swept", done, timeout_seconds=120)
     sums = {

@@ -49,4 +49,4 @@ def create(cast: Cast) -> None:
 
 
 def _address_in(cast: Cast, vault: str, slot: str) -> str:
-    return "0x" + cast.node.call("eth_getStorageAt", vault, slot, "latest")[26:]
+    return "0x" + str(cast.node.call("eth_getStorageAt", vault, slot, "latest"))[26:]

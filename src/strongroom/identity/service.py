@@ -19,6 +19,7 @@ from strongroom.identity.models import (
     Person,
 )
 from strongroom.identity.types import PEOPLE_ROLES, Caller, NewCredential, NewPerson, Role
+from strongroom.kit.errors import Conflict
 from strongroom_protocol.authority import Genesis, organisation_ref, organisation_uuid
 
 SESSION_LIFE = timedelta(hours=8)
@@ -225,7 +226,7 @@ def _check_roles(roles: Iterable[str]) -> None:
         raise errors.RoleUnknown(f"No such role: {', '.join(unknown)}; the roles are {known}.")
 
 
-def _insert(uow: UnitOfWork, row: object, taken: type[errors.Conflict], message: str) -> None:
+def _insert(uow: UnitOfWork, row: object, taken: type[Conflict], message: str) -> None:
     """Insert inside a savepoint, so that a name taken leaves the unit of work usable."""
     try:
         with uow.session.begin_nested():

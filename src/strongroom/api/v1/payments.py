@@ -26,8 +26,8 @@ from strongroom.api.shapes import (
 from strongroom.db.database import UnitOfWork
 from strongroom.identity.types import Role
 from strongroom.ledger import service as ledger
+from strongroom.ledger.commands import PostingCommand
 from strongroom.ledger.types import AccountRef, Balance, Leg, Posting
-from strongroom.ledger.writer import PostingCommand
 from strongroom.payments import errors
 from strongroom.payments import service as payments
 from strongroom.payments.models import FiatEntry
