@@ -255,8 +255,10 @@ def test_alerts_move_by_people_with_a_reason_and_a_history(room: Room) -> None:
         until = room.clock.now().replace(hour=12)
         snoozed = service.move_alert(uow, alert, "SNOOZED", "asked the bank", until)
         assert snoozed.snoozed_until == until
+    room.clock.advance(1)
+    with room.api.unit(ONE, OFFICER) as uow:
         service.move_alert(uow, alert, "CLOSED", "explained")
     with pytest.raises(StrongroomError, match="at its end"), room.api.unit(ONE, OFFICER) as uow:
         service.move_alert(uow, alert, "OPEN", "again")
-    moves = room.rows("SELECT from_state, to_state, actor FROM alert_transition ORDER BY id")
+    moves = room.rows("SELECT from_state, to_state, actor FROM alert_transition ORDER BY at")
     assert moves == [("OPEN", "SNOOZED", "person:carla"), ("SNOOZED", "CLOSED", "person:carla")]
