@@ -121,14 +121,10 @@ def custody_at(uow: UnitOfWork, chain_id: int, height: int) -> list[CustodyTotal
                 ON (b.organisation_id, b.account_id) = (a.organisation_id, a.id)
             WHERE a.code LIKE %(prefix)s
         ), later AS (
-            SELECT s.organisation_id, s.account_id, sum(s.units) AS units
-            FROM ledger_posting AS p
-            CROSS JOIN LATERAL (VALUES (p.organisation_id, p.debit_account, p.units),
-                                       (p.organisation_id, p.credit_account, -p.units))
-                AS s (organisation_id, account_id, units)
-            WHERE p.chain_id = %(chain)s AND p.block_height > %(height)s
-              AND p.phase IN ('single', 'post', 'reversal')
-            GROUP BY s.organisation_id, s.account_id
+            SELECT organisation_id, account_id, sum(units) AS units
+            FROM ledger_entry
+            WHERE chain_id = %(chain)s AND block_height > %(height)s
+            GROUP BY organisation_id, account_id
         )
         SELECT c.organisation_id, c.code, c.asset, c.posted - coalesce(l.units, 0)
         FROM custody AS c

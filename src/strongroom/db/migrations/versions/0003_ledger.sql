@@ -89,6 +89,16 @@ CREATE INDEX ledger_posting_credit ON ledger_posting (credit_account, booked_at,
 CREATE INDEX ledger_posting_block ON ledger_posting (chain_id, block_height)
     WHERE chain_id IS NOT NULL;
 
+-- What moved, an account a row: `units` is positive for a debit and negative for a credit.
+CREATE VIEW ledger_entry WITH (security_invoker = true) AS
+SELECT p.organisation_id, s.account_id, p.transaction_id, p.ordinal, p.asset, s.units, s.version,
+       s.after, p.chain_id, p.block_height, p.booked_at
+FROM ledger_posting AS p
+CROSS JOIN LATERAL (VALUES (p.debit_account, p.units, p.debit_version, p.debit_after),
+                           (p.credit_account, -p.units, p.credit_version, p.credit_after))
+    AS s (account_id, units, version, after)
+WHERE p.phase IN ('single', 'post', 'reversal');
+
 -- Entries of accounts without a floor that are not yet folded into ledger_balance: derived, so
 -- rows may go; the postings stay.
 CREATE TABLE ledger_unfolded (
@@ -110,7 +120,8 @@ CALL append_only('ledger_account');
 CALL append_only('ledger_transaction');
 CALL append_only('ledger_posting');
 
-GRANT SELECT ON ledger_account, ledger_balance, ledger_transaction, ledger_posting, ledger_unfolded
+GRANT SELECT ON ledger_account, ledger_balance, ledger_transaction, ledger_posting, ledger_entry,
+    ledger_unfolded
     TO strongroom_api, strongroom_indexer, strongroom_relay, strongroom_worker, strongroom_screener;
 GRANT SELECT, INSERT ON ledger_account, ledger_transaction, ledger_posting TO strongroom_ledger;
 -- UPDATE here only lets a hold's row be locked: the triggers refuse every change.

@@ -92,7 +92,8 @@ CALL append_only('log_checkpoint');
 
 GRANT INSERT ON log_pending
     TO strongroom_api, strongroom_indexer, strongroom_relay, strongroom_screener, strongroom_worker;
-GRANT SELECT, DELETE ON log_pending TO strongroom_relay;
+GRANT SELECT ON log_pending TO strongroom_relay, strongroom_worker;
+GRANT DELETE ON log_pending TO strongroom_relay;
 GRANT SELECT ON log_record, log_head, log_tile, log_checkpoint, log_organisation, log_asked
     TO strongroom_api, strongroom_relay, strongroom_worker;
 GRANT INSERT ON log_record, log_checkpoint, log_tile, log_organisation TO strongroom_relay;
