@@ -1,0 +1,232 @@
+"""The platform's contracts on a chain: placed where CREATE2 says, checked, written down.
+
+Doing it again changes nothing. The deployer's key pays for it and has no power afterwards: every
+address follows from bytecode and from the signer's keys.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from coincurve import PrivateKey
+
+from strongroom.auditlog import service as auditlog
+from strongroom.chain.node import Node
+from strongroom.config import Config
+from strongroom.db.actor import system
+from strongroom.db.database import Database
+from strongroom.kit.clock import SystemClock
+from strongroom.kit.errors import Conflict, Invalid, Unavailable
+from strongroom.kit.ids import HOUSE
+from strongroom.ledger import service as ledger
+from strongroom.ledger.types import AccountRef
+from strongroom.relay.sink import GAS_ACCOUNT, NATIVE_ASSET
+from strongroom.signing.client import SignerClient
+from strongroom.vaults import service as vaults
+from strongroom.vaults.platform_check import platform_of
+from strongroom.vaults.types import Platform
+from strongroom.wallets import service as wallets
+from strongroom_protocol.addresses import Address, address_of_public_key, checksum, create2
+from strongroom_protocol.deployment import DEPLOYER, SALT, deploy_calldata, runtime_keccak
+from strongroom_protocol.hashing import keccak256
+from strongroom_protocol.signatures import Signature
+from strongroom_protocol.transactions import Transaction1559
+
+GAS_HEADROOM_NUMERATOR, GAS_HEADROOM_DENOMINATOR = 5, 4
+RECEIPT_SECONDS: Final = 120.0
+POLL_SECONDS: Final = 0.2
+EQUITY_ACCOUNT: Final = "house:equity"
+
+
+class DeployerKeyInvalid(Invalid):
+    """The deployer's key file can't be read as a key."""
+
+    code = "deploy.key_invalid"
+
+
+class DeployerMissing(Conflict):
+    """The chain has no deterministic deployer."""
+
+    code = "deploy.deployer_missing"
+
+
+class CodeDiffers(Conflict):
+    """Something else stands at a contract's address."""
+
+    code = "deploy.code_differs"
+
+
+class NotMined(Unavailable):
+    """A transaction of the deployer was not mined in time, or reverted."""
+
+    code = "deploy.not_mined"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A contract at its address; `made` says whether this run put it there."""
+
+    name: str
+    address: Address
+    made: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What stands on the chain now."""
+
+    platform: Platform
+    contracts: tuple[Placed, ...]
+    relay_balance_wei: int
+    relay_funded_wei: int
+
+
+class Deployer:
+    """Sends the deployer's few transactions, one after the other, and waits for each."""
+
+    def __init__(self, node: Node, key: PrivateKey, chain_id: int) -> None:
+        """`key` pays; it is a key of the custodian's own, never one that holds clients' money."""
+        self._node = node
+        self._key = key
+        self._chain_id = chain_id
+        self.address = address_of_public_key(key.public_key.format(compressed=False))
+
+    def place(self, name: str, init_code: bytes, code_hash: bytes) -> Placed:
+        """Put one contract at its CREATE2 address. Raises CodeDiffers, NotMined."""
+        address = create2(DEPLOYER, SALT, init_code)
+        made = not self._node.code(address)
+        if made:
+            self.send(DEPLOYER, deploy_calldata(init_code), 0)
+        if keccak256(self._node.code(address)) != code_hash:
+            raise CodeDiffers(
+                f"{name} should stand at {checksum(address)}, but the code there is another. The "
+                "packaged artifacts and this chain do not belong together."
+            )
+        return Placed(name, address, made)
+
+    def send(self, to: Address, data: bytes, value_wei: int) -> None:
+        """One transaction, mined and successful when this returns. Raises NotMined."""
+        fees = self._node.fees()
+        gas = self._node.estimate_gas(to, data, sender=self.address, value=value_wei)
+        transaction = Transaction1559(
+            chain_id=self._chain_id,
+            nonce=self._node.transaction_count(self.address, "pending"),
+            max_priority_fee_per_gas=fees.priority_fee_wei,
+            max_fee_per_gas=fees.max_fee_wei,
+            gas=gas * GAS_HEADROOM_NUMERATOR // GAS_HEADROOM_DENOMINATOR,
+            to=to,
+            value=value_wei,
+            data=data,
+        )
+        made = self._key.sign_recoverable(transaction.signing_hash(), hasher=None)
+        signature = Signature.parse(made[:64] + bytes([made[64] + 27]))
+        self._wait(self._node.send_raw(transaction.signed_bytes(signature)))
+
+    def _wait(self, tx_hash: bytes) -> None:
+        for _ in range(int(RECEIPT_SECONDS / POLL_SECONDS)):
+            receipt = self._node.receipt(tx_hash)
+            if receipt is not None:
+                if int(receipt.status, 16) == 1:
+                    return
+                break
+            time.sleep(POLL_SECONDS)
+        raise NotMined(
+            f"The deployer's transaction 0x{tx_hash.hex()} was not mined successfully within "
+            f"{RECEIPT_SECONDS:.0f} s. Look at the node, then run this again: what is there stays."
+        )
+
+
+def read_key(path: Path) -> PrivateKey:
+    """The deployer's key from a file with 0x hex. Raises DeployerKeyInvalid."""
+    try:
+        return PrivateKey(bytes.fromhex(path.read_text("ascii").strip().removeprefix("0x")))
+    except (OSError, ValueError) as error:
+        raise DeployerKeyInvalid(
+            f"{path} can't be read as a private key of 32 bytes in hex; set "
+            "STRONGROOM_DEPLOYER_KEY_FILE to the file of the account that pays for deployment."
+        ) from error
+
+
+def deploy(
+    config: Config,
+    key_file: Path,
+    *,
+    fund_relay_wei: int,
+    progress: Callable[[str], None],
+) -> Report:
+    """Deploy, check, write down, and in development top up the relay's gas money.
+
+    Raises SignerUnavailable, NodeUnavailable, PlatformDiffers and the errors above.
+    """
+    platform = platform_of(SignerClient(config.signer_socket).status(), config.chain_id)
+    with Node(config.rpc_urls, config.chain_id) as node:
+        node.check_chain()
+        if not node.code(DEPLOYER):
+            raise DeployerMissing(
+                f"Chain {config.chain_id} has no deterministic deployer at {checksum(DEPLOYER)}; "
+                "have it placed there by its published, pre-signed transaction."
+            )
+        _write_down(config, platform, _scan_from(node, platform.relay))
+        deployer = Deployer(node, read_key(key_file), config.chain_id)
+        contracts = []
+        for name, init_code in platform.deployment.platform().items():
+            placed = deployer.place(name, init_code, _code_hash(name, platform))
+            progress(f"{name:<17} {checksum(placed.address)}  {'made' if placed.made else 'there'}")
+            contracts.append(placed)
+        funded = _fund(deployer, node, platform.relay, fund_relay_wei)
+        return Report(platform, tuple(contracts), node.balance(platform.relay), funded)
+
+
+def _code_hash(name: str, platform: Platform) -> bytes:
+    if name == "SweepBatcher":
+        return runtime_keccak(name, relay=platform.relay)
+    return runtime_keccak(name)
+
+
+def _scan_from(node: Node, relay: Address) -> int:
+    """From where on the relay's money has to be looked for: now, unless it was used before."""
+    used = node.balance(relay) > 0 or node.transaction_count(relay) > 0
+    return 0 if used else node.block_number()
+
+
+def _fund(deployer: Deployer, node: Node, relay: Address, wanted_wei: int) -> int:
+    missing = wanted_wei - node.balance(relay)
+    if missing <= 0:
+        return 0
+    deployer.send(relay, b"", missing)
+    return missing
+
+
+def _write_down(config: Config, platform: Platform, scan_from_height: int) -> None:
+    """The relay's key is watched, and its accounts are open, before any money reaches it."""
+    database = Database(
+        config.require_database_url(),
+        clock=SystemClock(),
+        pool_size=1,
+        application_name="strongroom-deploy",
+    )
+    custody = wallets.custody_code(platform.chain_id, platform.relay)
+    codes = (custody, GAS_ACCOUNT, EQUITY_ACCOUNT)
+    try:
+        with database.unit(HOUSE, system("deploy")) as uow:
+            vaults.record_platform(uow, platform)
+            wallets.watch(
+                uow,
+                chain_id=platform.chain_id,
+                address=platform.relay,
+                kind="relay",
+                organisation_id=HOUSE,
+                scan_from_height=scan_from_height,
+            )
+            ledger.open_accounts(uow, [AccountRef(HOUSE, code, NATIVE_ASSET) for code in codes])
+            body = {
+                "chain_id": platform.chain_id,
+                "relay": checksum(platform.relay),
+                "permit_signer": checksum(platform.permit_signer),
+                "store_epoch": platform.store_epoch,
+            }
+            auditlog.append(uow, "platform.deployed", str(platform.chain_id), body)
+    finally:
+        database.close()

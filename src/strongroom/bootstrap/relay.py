@@ -1,0 +1,130 @@
+"""The relay process's parts, joined: what is signed goes out, what is due is dispatched, the log is
+sequenced and signed. One process leads; others stand by and take over when its lock is gone.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from strongroom.auditlog import checkpointer, sequencer
+from strongroom.chain.node import Node
+from strongroom.config import Config
+from strongroom.db.database import Database
+from strongroom.db.leader import Leader
+from strongroom.db.outbox import Dispatcher, OutboxMessage
+from strongroom.kit.clock import SystemClock
+from strongroom.kit.health import HealthServer
+from strongroom.kit.log import logger
+from strongroom.kit.loops import Loop
+from strongroom.kit.metrics import gauge
+from strongroom.ledger.folding import Folder
+from strongroom.relay.loop import RelayLoop
+from strongroom.relay.signer import SocketSigner
+from strongroom.signing.checkpoints import SignerCheckpoints
+from strongroom.signing.client import SignerClient
+from strongroom.vaults import platform_check
+from strongroom.vaults.sink import VaultObserver
+from strongroom.withdrawals.permits import PermitLoop
+from strongroom.withdrawals.sink import WithdrawalObserver
+
+POOL_SIZE: Final = 10
+ELECTION_SECONDS: Final = 0.5
+"""How often a stand-by tries to be elected, and a leader looks whether it still is."""
+JOIN_SECONDS: Final = 20.0
+"""Longer than the signer's time-out: a loop that is in a call is let finish it."""
+
+Step = Callable[[], bool]
+log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class RelayProcess:
+    """What `strongroom relay` runs. `steps`: name → (step, pause in seconds)."""
+
+    database: Database
+    leader: Leader
+    steps: Mapping[str, tuple[Step, float]]
+    checks: Mapping[str, Callable[[], None]]
+    health_port: int
+
+    def run(self, stop: threading.Event) -> None:
+        """Lead, or stand by, until `stop` is set."""
+        checks = dict(self.checks)
+        health = HealthServer(checks, self.health_port)
+        health.start()
+        leading = gauge("strongroom_leading", "1 while this process leads.", ("name",))
+        try:
+            while not stop.is_set():
+                if self.leader.lead():
+                    leading.labels(self.leader.name).set(1)
+                    self._lead(stop, checks)
+                    leading.labels(self.leader.name).set(0)
+                else:
+                    stop.wait(ELECTION_SECONDS)
+        finally:
+            health.stop()
+            self.leader.resign()
+            self.database.close()
+
+    def _lead(self, stop: threading.Event, checks: dict[str, Callable[[], None]]) -> None:
+        """Run every loop until told to stop or until another process leads."""
+        ended = threading.Event()
+        loops = [Loop(name, step, pause, ended) for name, (step, pause) in self.steps.items()]
+        checks.update({f"loop {loop.name}": loop.check for loop in loops})
+        threads = [loop.start() for loop in loops]
+        log.info("relay.leads", epoch=self.leader.epoch)
+        while not stop.wait(ELECTION_SECONDS):
+            if not self.leader.lead():
+                log.warning("relay.lost_leadership")
+                break
+        ended.set()
+        for thread in threads:
+            thread.join(JOIN_SECONDS)
+        for loop in loops:
+            checks.pop(f"loop {loop.name}")
+
+
+def build(config: Config, publish: Callable[[OutboxMessage], None]) -> RelayProcess:
+    """Join the parts; `publish` hands an outbox message to the carrier of jobs.
+
+    Raises ConfigurationInvalid, NodeUnavailable (no URL configured).
+    """
+    url = config.require_database_url()
+    database = Database(
+        url, clock=SystemClock(), pool_size=POOL_SIZE, application_name="strongroom-relay"
+    )
+    signer = SignerClient(config.signer_socket)
+    node = Node(config.rpc_urls, config.chain_id)
+    relay_loop = RelayLoop(
+        database,
+        SocketSigner(signer),
+        node,
+        chain_id=config.chain_id,
+        observers=(VaultObserver(), WithdrawalObserver()),
+    )
+    platform = platform_check.PlatformCheck(database, signer, config.chain_id)
+    checkpoints = checkpointer.Checkpointer(database, SignerCheckpoints(signer))
+
+    def signer_answers() -> None:
+        signer.status()
+
+    return RelayProcess(
+        database=database,
+        leader=Leader(url, "relay"),
+        steps={
+            "relay": (relay_loop.step, 0.1),
+            "permits": (PermitLoop(database, signer).step, 0.1),
+            "outbox": (Dispatcher(database, publish).step, 0.05),
+            "sequencer": (sequencer.Sequencer(database).step, sequencer.PAUSE_SECONDS),
+            "checkpointer": (checkpoints.step, checkpointer.PAUSE_SECONDS),
+            "ledger folding": (Folder(database).step, 1.0),
+            "platform": (platform.step, platform_check.PAUSE_SECONDS),
+        },
+        checks={
+            "database": database.ping,
+            "signer": signer_answers,
+            "node": node.check_chain,
+        },
+        health_port=config.health_port,
+    )
