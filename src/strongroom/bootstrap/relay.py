@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.auditlog import checkpointer, sequencer
+from strongroom.bootstrap.carrier import publisher
 from strongroom.chain.node import Node
 from strongroom.config import Config
 from strongroom.db.database import Database
 from strongroom.db.leader import Leader
-from strongroom.db.outbox import Dispatcher, OutboxMessage
+from strongroom.db.outbox import Dispatcher
 from strongroom.kit.clock import SystemClock
 from strongroom.kit.health import HealthServer
 from strongroom.kit.log import logger
@@ -85,11 +86,8 @@ class RelayProcess:
             checks.pop(f"loop {loop.name}")
 
 
-def build(config: Config, publish: Callable[[OutboxMessage], None]) -> RelayProcess:
-    """Join the parts; `publish` hands an outbox message to the carrier of jobs.
-
-    Raises ConfigurationInvalid, NodeUnavailable (no URL configured).
-    """
+def build(config: Config) -> RelayProcess:
+    """Join the parts. Raises ConfigurationInvalid, NodeUnavailable (no URL configured)."""
     url = config.require_database_url()
     database = Database(
         url, clock=SystemClock(), pool_size=POOL_SIZE, application_name="strongroom-relay"
@@ -115,7 +113,7 @@ def build(config: Config, publish: Callable[[OutboxMessage], None]) -> RelayProc
         steps={
             "relay": (relay_loop.step, 0.1),
             "permits": (PermitLoop(database, signer).step, 0.1),
-            "outbox": (Dispatcher(database, publish).step, 0.05),
+            "outbox": (Dispatcher(database, publisher(config.redis_url)).step, 0.05),
             "sequencer": (sequencer.Sequencer(database).step, sequencer.PAUSE_SECONDS),
             "checkpointer": (checkpoints.step, checkpointer.PAUSE_SECONDS),
             "ledger folding": (Folder(database).step, 1.0),

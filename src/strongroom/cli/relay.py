@@ -8,7 +8,6 @@ from strongroom.bootstrap.relay import build
 from strongroom.config import Config
 from strongroom.kit import log
 from strongroom.kit.errors import StrongroomError
-from strongroom.workers.app import publisher
 
 _USAGE = "usage: strongroom relay   (takes no arguments; STRONGROOM_… variables configure it)"
 
@@ -21,7 +20,7 @@ def run(args: list[str]) -> int:
     config = Config.from_environment()
     log.configure("relay", json=config.log_json)
     try:
-        process = build(config, publisher(config.redis_url))
+        process = build(config)
     except StrongroomError as error:
         print(f"strongroom relay: {error.message}", file=sys.stderr)
         return 1
