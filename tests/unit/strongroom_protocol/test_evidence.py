@@ -28,7 +28,9 @@ from tests.unit.strongroom_protocol.organisation import (
     OTHER_PAYEE,
     PAYEE,
     TOKEN,
+    Key,
     bundle,
+    person,
 )
 
 BUNDLE = bundle()
@@ -123,6 +125,17 @@ def test_a_removed_persons_approval_is_void():
     approve(approval(CAT, intent), intent=intent, policy=policy)
     assert (
         code_of(lambda: approve(approval(DAN, intent), intent=intent, policy=policy))
+        == "evidence.approver_unknown"
+    )
+
+
+def test_an_approver_who_is_no_owner_of_the_vault_does_not_count():
+    fox = Key("fox")
+    people = [*BUNDLE.document()["people"], person(fox, "approver")]
+    policy = bundle(people=people, version=2)
+    intent = replace(INTENT, policy_version=2)
+    assert (
+        code_of(lambda: approve(approval(fox, intent), intent=intent, policy=policy))
         == "evidence.approver_unknown"
     )
 

@@ -90,6 +90,14 @@ def test_anything_but_a_plain_payment_is_refused(changes):
         decode_payment(replace(GOOD, **changes))
 
 
+def test_delegatecalls_and_refunds_are_named_in_the_refusal():
+    with pytest.raises(SafeTxRefused, match="operation 1"):
+        decode_payment(replace(GOOD, operation=1))
+    for field in ("safe_tx_gas", "base_gas", "gas_price"):
+        with pytest.raises(SafeTxRefused, match="drain"):
+            decode_payment(replace(GOOD, **{field: 1}))
+
+
 def test_a_rejection_is_no_payment():
     rejection = rejection_safe_tx(VAULT, 3)
     assert (rejection.to, rejection.value, rejection.data) == (VAULT, 0, b"")
