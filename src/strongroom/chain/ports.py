@@ -16,6 +16,9 @@ PostingT_co = TypeVar("PostingT_co", covariant=True)
 """The ledger's posting: the chain knows nothing of the ledger, so the port leaves the type open."""
 
 
+TransferKind = Literal["native", "internal", "erc20"]
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """Units of one token (None = the chain's own coin) that moved from one address to another.
@@ -32,7 +35,7 @@ class Transfer:
     sender: bytes
     recipient: bytes
     units: int
-    kind: Literal["native", "internal", "erc20"]
+    kind: TransferKind
 
 
 @dataclass(frozen=True, slots=True)

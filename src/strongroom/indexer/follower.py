@@ -11,6 +11,7 @@ from strongroom.chain.errors import WrongChain
 from strongroom.chain.headers import Header
 from strongroom.db.database import Database
 from strongroom.indexer import matching, repository
+from strongroom.indexer.balances import BalanceReader
 from strongroom.indexer.booking import ACTOR, BlockBooks
 from strongroom.indexer.errors import CursorMoved, ForkChanged, WatchedChanged
 from strongroom.indexer.fetch_thread import RANGE_BLOCKS, Ahead, FetchThread
@@ -41,6 +42,7 @@ class Follower:
         books: BlockBooks,
         thread: FetchThread,
         leadership: Leadership,
+        balances: BalanceReader,
         *,
         chain_id: int,
         start_height: int,
@@ -51,6 +53,7 @@ class Follower:
         self._thread = thread
         self._ahead = Ahead(thread)
         self._leadership = leadership
+        self._balances = balances
         self._chain_id = chain_id
         self._start_height = start_height
         self._epoch: int | None = None
@@ -95,7 +98,11 @@ class Follower:
             return True
         if tip.latest.height > cursor.height:
             return self._read_on(cursor, tip)
-        return self._take_up(cursor)
+        return self._take_up(cursor) or self._read_balances(cursor)
+
+    def _read_balances(self, cursor: Cursor) -> bool:
+        self._cursor = self._balances.read(cursor)
+        return self._cursor is not cursor
 
     def _take_over(self, epoch: int) -> None:
         self._forget()

@@ -28,13 +28,23 @@ from strongroom.wallets.freezes import freeze, freezes, is_frozen, lift_freeze
 from strongroom.wallets.models import WalletAccount, WalletAddress
 from strongroom.wallets.rules import custody_code
 from strongroom.wallets.types import AccountView, AddressView, Officers, Provenance
-from strongroom.wallets.watching import allow_token, tokens, watch, watched
+from strongroom.wallets.watching import (
+    allow_token,
+    client_accounts,
+    record_delegation,
+    tokens,
+    watch,
+    watched,
+    watched_among,
+)
 
 __all__ = [
     "NATIVE_ASSET",
+    "TREASURY",
     "account",
     "addresses",
     "allow_token",
+    "client_accounts",
     "custody_code",
     "freeze",
     "freezes",
@@ -42,10 +52,12 @@ __all__ = [
     "lift_freeze",
     "new_address",
     "next_index",
+    "record_delegation",
     "register_account",
     "tokens",
     "watch",
     "watched",
+    "watched_among",
 ]
 
 NATIVE_ASSET: Final = "ETH/18"

@@ -72,6 +72,15 @@ class LateScan:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What may be held where: a token (None = the chain's coin) under an asset code."""
+
+    address: bytes
+    token: bytes | None
+    asset: str
+
+
+@dataclass(frozen=True, slots=True)
 class TokenView:
     """A token that an organisation's policy names."""
 

@@ -14,7 +14,7 @@ from strongroom.db.database import UnitOfWork
 from strongroom.wallets.errors import AddressTaken, TokenTaken
 from strongroom.wallets.models import WalletAddress, WatchedAddress, WatchedToken
 from strongroom.wallets.rules import custody_code
-from strongroom.wallets.types import AddressKind, LateScan, TokenView, Watched
+from strongroom.wallets.types import AddressKind, Holding, LateScan, TokenView, Watched
 
 
 def watch(
@@ -105,6 +105,24 @@ def watched(uow: UnitOfWork, chain_id: int) -> dict[bytes, Watched]:
     }
 
 
+def watched_among(
+    uow: UnitOfWork, chain_id: int, addresses: Iterable[bytes]
+) -> dict[bytes, Watched]:
+    """Those of these addresses that are watched."""
+    found = uow.session.execute(
+        select(
+            WatchedAddress.organisation_id,
+            WatchedAddress.address,
+            WatchedAddress.kind,
+            WatchedAddress.custody_code,
+        ).where(WatchedAddress.chain_id == chain_id, WatchedAddress.address.in_(sorted(addresses)))
+    )
+    return {
+        row.address: Watched(row.organisation_id, row.address, row.kind, row.custody_code)
+        for row in found
+    }
+
+
 def tokens(uow: UnitOfWork, chain_id: int) -> list[TokenView]:
     """Every token that an organisation which this unit may see has allowed."""
     found = uow.session.scalars(
@@ -113,6 +131,50 @@ def tokens(uow: UnitOfWork, chain_id: int) -> list[TokenView]:
         .order_by(WatchedToken.organisation_id, WatchedToken.asset)
     )
     return [TokenView(row.organisation_id, chain_id, row.contract, row.asset) for row in found]
+
+
+def holdings(
+    uow: UnitOfWork,
+    chain_id: int,
+    *,
+    native_asset: str,
+    up_to: int,
+    moved: Iterable[bytes],
+    after: bytes | None,
+    limit: int,
+) -> tuple[list[Holding], bytes | None]:
+    """What to look up on chain: the addresses that moved, and the next `limit` of all others.
+
+    Only addresses that were matched in every block up to `up_to`. Gives the address after which
+    the next rolling part begins, None at the end.
+    """
+    complete = [
+        WatchedAddress.chain_id == chain_id,
+        WatchedAddress.active_height <= up_to,
+        WatchedAddress.scan_from_height.is_(None)
+        | (WatchedAddress.scanned_height >= WatchedAddress.active_height),
+    ]
+    query = select(WatchedAddress.organisation_id, WatchedAddress.address).where(*complete)
+    rolling = list(
+        uow.session.execute(
+            query.where(WatchedAddress.address > (after or b""))
+            .order_by(WatchedAddress.address)
+            .limit(limit)
+        )
+    )
+    found = {row.address: row.organisation_id for row in rolling}
+    for row in uow.session.execute(query.where(WatchedAddress.address.in_(sorted(moved)))):
+        found[row.address] = row.organisation_id
+    named = tokens(uow, chain_id)
+    wanted = []
+    for address, organisation_id in sorted(found.items()):
+        wanted.append(Holding(address, None, native_asset))
+        wanted += [
+            Holding(address, token.contract, token.asset)
+            for token in named
+            if token.organisation_id == organisation_id
+        ]
+    return wanted, rolling[-1].address if len(rolling) == limit else None
 
 
 def pending(uow: UnitOfWork, chain_id: int) -> set[bytes]:

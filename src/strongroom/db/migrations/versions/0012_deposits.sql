@@ -45,6 +45,7 @@ CREATE TABLE deposit (
     screening_request_id uuid,
     sweep_id             uuid,
     swept_at             timestamptz,
+    swept_block_hash     bytea CHECK (octet_length(swept_block_hash) = 32),
     seen_at              timestamptz NOT NULL,
     confirmed_at         timestamptz,
     settled_at           timestamptz,
@@ -83,5 +84,5 @@ GRANT INSERT ON deposit_transition TO strongroom_indexer, strongroom_worker;
 GRANT INSERT ON sweep TO strongroom_worker;
 GRANT UPDATE (state, finished_at) ON sweep TO strongroom_worker;
 GRANT UPDATE (chain_state, disposition, booking_key, screening_request_id, sweep_id, swept_at,
-              confirmed_at, finalized_at, orphaned_at) ON deposit TO strongroom_indexer;
+              swept_block_hash, confirmed_at, finalized_at, orphaned_at) ON deposit TO strongroom_indexer;
 GRANT UPDATE (disposition, settlement_key, settled_at, sweep_id) ON deposit TO strongroom_worker;

@@ -1,0 +1,1 @@
+"""Money that comes in: booked once, screened, credited or held, swept into the vault."""

@@ -1,0 +1,108 @@
+"""What a transfer means to us, and the postings that follow. Pure."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+from uuid import UUID
+
+from strongroom.chain.ports import BlockView, Transfer
+from strongroom.kit.ids import HOUSE
+from strongroom.ledger.types import ChainPoint, Leg, Posting
+from strongroom.wallets.service import NATIVE_ASSET
+from strongroom.wallets.types import Watched
+
+SUSPENSE: Final = "suspense:unscreened"
+QUARANTINE: Final = "quarantine"
+HOUSE_FUNDS: Final = "house:equity"
+
+Meaning = Literal["deposit", "sweep", "funding", "none"]
+Tokens = Mapping[tuple[UUID, bytes], str]
+"""(organisation, contract) to the asset code that its policy gave the token."""
+
+
+def meaning(transfer: Transfer, watched: Mapping[bytes, Watched]) -> Meaning:
+    """What a transfer is to us: money in, our own sweep, gas money for the house, or neither.
+
+    What leaves a deposit address for anywhere but its own vault is not booked: nobody ordered it,
+    so the difference shows in the reconciliation, freezes the account and alerts.
+    """
+    to, source = watched.get(transfer.recipient), watched.get(transfer.sender)
+    if to is None or transfer.units == 0 or transfer.sender == transfer.recipient:
+        return "none"
+    if to.kind == "relay":
+        return "funding" if transfer.token is None else "none"
+    same_owner = source is not None and source.organisation_id == to.organisation_id
+    if to.kind == "vault" and source is not None and source.kind == "deposit" and same_owner:
+        return "sweep"
+    return "deposit"
+
+
+def asset_of(transfer: Transfer, organisation_id: UUID, tokens: Tokens) -> str | None:
+    """The asset code of what moved, or None for a token that the policy does not name."""
+    if transfer.token is None:
+        return NATIVE_ASSET
+    return tokens.get((organisation_id, transfer.token))
+
+
+def arrival(block: BlockView, transfer: Transfer, to: Watched, asset: str) -> Posting:
+    """Custody against what is not screened yet."""
+    leg = Leg(to.custody_code, SUSPENSE, asset, transfer.units)
+    return _posting(block, transfer, to.organisation_id, "deposit", leg)
+
+
+def funding(block: BlockView, transfer: Transfer, to: Watched) -> Posting:
+    """Gas money for a key of the house."""
+    leg = Leg(to.custody_code, HOUSE_FUNDS, NATIVE_ASSET, transfer.units)
+    return _posting(block, transfer, HOUSE, "funding", leg)
+
+
+def move(block: BlockView, transfer: Transfer, source: Watched, to: Watched, asset: str) -> Posting:
+    """From one custody account of an organisation to another: nobody's claim changes."""
+    leg = Leg(to.custody_code, source.custody_code, asset, transfer.units)
+    return _posting(block, transfer, to.organisation_id, "sweep", leg)
+
+
+def settlement(
+    organisation_id: UUID, deposit_id: UUID, account: str, asset: str, units: int
+) -> Posting:
+    """Out of suspense, to the client or into quarantine. Once a deposit: the key says so."""
+    return Posting(
+        organisation_id=organisation_id,
+        key=f"settle:{deposit_id}",
+        kind="deposit.settled",
+        legs=(Leg(SUSPENSE, account, asset, units),),
+        memo={"deposit": str(deposit_id)},
+    )
+
+
+def reversal(original: Posting) -> Posting:
+    """The linked reversal of a whole posting."""
+    return Posting(
+        organisation_id=original.organisation_id,
+        key=f"{original.key}:reversal",
+        kind=original.kind,
+        legs=tuple(Leg(leg.credit, leg.debit, leg.asset, leg.units) for leg in original.legs),
+        chain=original.chain,
+        phase="reversal",
+        refers_to=original.key,
+        memo=original.memo,
+    )
+
+
+def _posting(
+    block: BlockView, transfer: Transfer, organisation_id: UUID, kind: str, leg: Leg
+) -> Posting:
+    return Posting(
+        organisation_id=organisation_id,
+        key=f"{kind}:{block.tag}:{transfer.tx_hash.hex()}:{transfer.position}",
+        kind=kind,
+        legs=(leg,),
+        chain=ChainPoint(block.chain_id, block.height, block.hash),
+        memo={
+            "tx": "0x" + transfer.tx_hash.hex(),
+            "position": str(transfer.position),
+            "kind": transfer.kind,
+            "token": "" if transfer.token is None else "0x" + transfer.token.hex(),
+            "from": "0x" + transfer.sender.hex(),
+            "to": "0x" + transfer.recipient.hex(),
+        },
+    )

@@ -1,0 +1,36 @@
+"""Values of deposits."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+ChainState = Literal["seen", "confirmed", "finalized", "orphaned"]
+Disposition = Literal["unscreened", "credited", "quarantined", "unknown_token", "reversed"]
+
+
+@dataclass(frozen=True, slots=True)
+class DepositView:
+    """A transfer to one of our addresses. `state` is one word for people; units are the token's
+    smallest; `asset` is None for a token that the policy does not name.
+    """
+
+    id: UUID
+    state: str
+    chain_state: ChainState
+    disposition: Disposition
+    asset: str | None
+    token: bytes | None
+    units: int
+    address: bytes
+    client_account: str
+    payer: bytes
+    tx_hash: bytes
+    position: int
+    height: int
+    block_hash: bytes
+    seen_at: datetime
+    confirmed_at: datetime | None
+    settled_at: datetime | None
+    finalized_at: datetime | None
+    swept_at: datetime | None

@@ -1,0 +1,43 @@
+"""Tables of reconciliation."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Integer
+from sqlalchemy.orm import Mapped, mapped_column
+
+from strongroom.db.models import Base, Units
+
+
+class ReconciliationRun(Base):
+    """One comparison of a chain, at one finalized block."""
+
+    __tablename__ = "reconciliation_run"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    chain_id: Mapped[int]
+    height: Mapped[int]
+    block_hash: Mapped[bytes]
+    accounts: Mapped[int] = mapped_column(Integer)
+    differences: Mapped[int] = mapped_column(Integer)
+    compared_at: Mapped[datetime]
+
+
+class ReconciliationRowModel(Base):
+    """One custody account in a run."""
+
+    __tablename__ = "reconciliation_row"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    run_id: Mapped[UUID]
+    chain_id: Mapped[int]
+    height: Mapped[int]
+    block_hash: Mapped[bytes]
+    custody_code: Mapped[str]
+    asset: Mapped[str]
+    ledger_units: Mapped[Units]
+    chain_units: Mapped[Units]
+    difference: Mapped[Units]
+    """chain_units - ledger_units; signed."""
+    compared_at: Mapped[datetime]
