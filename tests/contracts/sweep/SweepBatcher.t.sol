@@ -107,6 +107,9 @@ contract SweepBatcherTest is SweepFixture {
         _sweep(_item(address(dollar), NATIVE, 1));
         _expectFailed(stranger, NATIVE, _notDelegated(stranger));
         _sweep(_item(stranger, NATIVE, 1));
+        vm.etch(stranger, abi.encodePacked(hex"000000", delegate));
+        _expectFailed(stranger, NATIVE, _notDelegated(stranger));
+        _sweep(_item(stranger, NATIVE, 1));
     }
 
     function test_ADelegateThatIsNotOursIsNotSwept() public {
@@ -120,7 +123,8 @@ contract SweepBatcherTest is SweepFixture {
         vm.deal(leaf, 5);
         for (uint256 i = 0; i < wrong.length; ++i) {
             vm.etch(leaf, abi.encodePacked(hex"ef0100", wrong[i]));
-            _sweep(_item(leaf, NATIVE, 5));
+            if (i < 3) _expectFailed(leaf, NATIVE, _notOurs(wrong[i]));
+            _sweep(_item(leaf, NATIVE, 1));
             assertEq(leaf.balance, 5, "swept by a delegate that is not ours");
         }
         address theirs = _deployDelegate(otherVault, address(batcher));
@@ -172,6 +176,12 @@ contract SweepBatcherTest is SweepFixture {
     function _expectFailed(address account, address token, bytes memory why) private {
         vm.expectEmit(address(batcher));
         emit ISweepBatcher.SweepFailed(account, token, 1, why);
+    }
+
+    function _notOurs(address wrong) private view returns (bytes memory) {
+        return abi.encodeWithSelector(
+            ISweepBatcher.SweepBatcher_DelegateNotOurs.selector, leaf, wrong
+        );
     }
 
     function _notDelegated(address account) private pure returns (bytes memory) {
