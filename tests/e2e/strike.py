@@ -31,7 +31,7 @@ def main() -> None:
         return
     time.sleep(seconds)
     program = Path(sys.executable).parent / "strongroom"
-    words = [program, "dev", "--state", state, "kill", name]
+    words = [str(program), "dev", "--state", state, "kill", name]
     with Path(state, "logs", "strikes.log").open("a") as log:
         log.write(f"step {step}: {name} after {seconds:.2f} s\n")
         log.flush()

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from first_day.cast import TUSD, Cast
 from strongroom_client import Payment
@@ -58,7 +65,12 @@ def _visit(browser: Browser, stack: Stack, token: str, size: dict[str, int]) -> 
 
 def _complaints(page: Page) -> list[str]:
     found: list[str] = []
-    page.on("console", lambda message: found.append(message.text) if message.type == "error" else 0)
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            found.append(message.text)
+
+    page.on("console", hear)
     page.on("pageerror", lambda error: found.append(str(error)))
     return found
 
