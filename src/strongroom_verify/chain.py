@@ -29,10 +29,13 @@ class ChainCheck:
         self._tokens = tokens
         self._booked: Counter[tuple[TransactionKey, str, int]] = Counter()
         self._first_logs: dict[TransactionKey, set[int]] = {}
+        self._holds: dict[str, tuple[Leg, ...]] = {}
         self.levels: Counter[str] = Counter()
 
     def check(self, posting: Posting) -> None:
         """Check one row that names a block. Raises Malformed when chain and row differ."""
+        if posting.phase == "hold":
+            self._holds[posting.key] = posting.legs
         point, movement = posting.chain, posting.movement
         if point is None:
             return
@@ -53,10 +56,17 @@ class ChainCheck:
             return
         if not proven.receipt.succeeded:
             raise Malformed("the transaction failed on chain, so it moved nothing")
-        leg = _custody_leg(posting)
+        leg = _custody_leg(posting.legs or self._held(posting))
         _check_accounts(posting.phase, leg, movement, point)
         self._check_once(key, posting, movement)
         self.levels[self._prove(key, proven, leg, movement)] += 1
+
+    def _held(self, posting: Posting) -> tuple[Leg, ...]:
+        """The legs of the hold that a posting without legs moves."""
+        legs = self._holds.get(posting.refers_to or "")
+        if posting.phase != "post" or legs is None:
+            raise Malformed("the row has no legs and refers to no hold before it")
+        return legs
 
     def _prove(self, key: TransactionKey, proven: Proven, leg: Leg, movement: Movement) -> str:
         if movement.kind == "erc20":
@@ -98,12 +108,12 @@ class ChainCheck:
             raise Malformed("the same transfer is booked twice, or reversed before it was booked")
 
 
-def _custody_leg(posting: Posting) -> Leg:
+def _custody_leg(legs: tuple[Leg, ...]) -> Leg:
     """The one leg that touches custody: what the chain moved."""
-    legs = [leg for leg in posting.legs if "custody:" in {leg.debit[:8], leg.credit[:8]}]
-    if len(legs) != 1:
+    found = [leg for leg in legs if "custody:" in {leg.debit[:8], leg.credit[:8]}]
+    if len(found) != 1:
         raise Malformed("the row names a transfer but has not exactly one leg of custody")
-    return legs[0]
+    return found[0]
 
 
 def _check_accounts(phase: str, leg: Leg, movement: Movement, point: ChainPoint) -> None:

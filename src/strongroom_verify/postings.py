@@ -22,7 +22,7 @@ class ChainPoint:
 
 @dataclass(frozen=True)
 class Movement:
-    """What the posting's memo says happened on chain."""
+    """What the posting's memo says happened on chain; of a fee, only in which transaction."""
 
     kind: str
     transaction: bytes
@@ -44,9 +44,11 @@ class Leg:
 
 @dataclass(frozen=True)
 class Posting:
-    """Legs that were booked together."""
+    """Legs that were booked together. A "post" without legs moves the hold that it refers to."""
 
+    key: str
     phase: str
+    refers_to: str | None
     legs: tuple[Leg, ...]
     chain: ChainPoint | None
     movement: Movement | None
@@ -68,7 +70,9 @@ def read_posting(value: Any) -> Posting:
     if not isinstance(legs, list):
         raise Malformed("row.legs is not a list")
     return Posting(
+        row.text("key"),
         row.text("phase"),
+        None if row.any("refers_to") is None else row.text("refers_to"),
         tuple(_leg(leg, f"row.legs[{at}]") for at, leg in enumerate(legs)),
         chain,
         _movement(memo) if chain is not None and "tx" in memo else None,
@@ -84,13 +88,16 @@ def _movement(memo: dict[str, str]) -> Movement:
     missing = {"kind", "tx", "position", "token", "from", "to"} - memo.keys()
     if missing:
         raise Malformed(f"row.memo names a transaction but lacks {sorted(missing)}")
+    transaction = unhex(memo["tx"], "row.memo.tx", 32)
+    if memo["kind"] not in ON_CHAIN_KINDS:
+        return Movement(memo["kind"], transaction, 0, None, b"", b"")
     try:
         position = int(memo["position"])
     except ValueError as error:
         raise Malformed("row.memo.position is not a number") from error
     return Movement(
         memo["kind"],
-        unhex(memo["tx"], "row.memo.tx", 32),
+        transaction,
         position,
         unhex(memo["token"], "row.memo.token", 20) if memo["token"] else None,
         unhex(memo["from"], "row.memo.from", 20),

@@ -121,7 +121,7 @@ class Block:
 
     def receipt_line(self, at: int, *, with_transaction: bool = True) -> dict[str, Any]:
         proofs = [
-            [hexed(bytes(rlp.encode(node))) for node in made.get_proof(integer(at))]  # type: ignore[no-untyped-call]
+            [hexed(bytes(rlp.encode(node))) for node in made.get_proof(integer(at))]
             for made in self._tries
         ]
         return {

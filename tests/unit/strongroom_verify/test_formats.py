@@ -1,0 +1,208 @@
+"""Each reader accepts one spelling of a value and no other."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import rlp as reference_rlp
+from hypothesis import given
+from hypothesis import strategies as st
+from trie.hexary import HexaryTrie
+
+from strongroom_protocol import canonical as service_canonical
+from strongroom_protocol import merkle as service_merkle
+from strongroom_verify import canonical, merkle, rlp
+from strongroom_verify.archive import Archive
+from strongroom_verify.errors import Malformed
+from strongroom_verify.keccak import keccak256
+from strongroom_verify.patricia import value_at
+from tests.factories.bundles import ORDER, integer, leaf, tree_proof, tree_root, write
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+items = st.recursive(st.binary(max_size=80), lambda inner: st.lists(inner, max_size=6))
+
+
+@given(values)
+def test_canonical_json_is_what_the_service_writes(value: object) -> None:
+    try:
+        raw = service_canonical.canonical_bytes(value)
+    except ValueError:
+        return
+    assert canonical.serialise(value) == raw
+    assert canonical.parse(raw) == value
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a": 1}',
+        b'{"b":1,"a":2}',
+        b'{"a":1,"a":1}',
+        b"1.0",
+        b"1e3",
+        b"NaN",
+        b"-0",
+        b"9007199254740992",
+        b'"\\u0041"',
+        b'"\\/"',
+        b'"\xff"',
+        b'"\\ud800"',
+        b"[1] ",
+        b"",
+        b"[" * 100_000,
+        b"1" * 10_000,
+    ],
+)
+def test_a_second_spelling_of_json_is_refused(raw: bytes) -> None:
+    with pytest.raises(Malformed):
+        canonical.parse(raw)
+
+
+@given(items)
+def test_rlp_is_read_as_written(item: object) -> None:
+    assert rlp.decode(reference_rlp.encode(item)) == item
+
+
+@pytest.mark.parametrize(
+    "raw", ["", "8100", "8180ff", "b800", "b90001" + "00" * 256, "c2", "83ffff", "f800", "81"]
+)
+def test_a_second_spelling_of_rlp_is_refused(raw: str) -> None:
+    with pytest.raises(Malformed):
+        rlp.decode(bytes.fromhex(raw))
+
+
+@given(st.integers(0, 2**40))
+def test_trie_keys_are_written_as_rlp(value: int) -> None:
+    assert rlp.encode_integer(value) == integer(value)
+
+
+@pytest.mark.parametrize("size", range(1, 20))
+def test_inclusion_leads_to_the_root_for_every_place_and_no_other(size: int) -> None:
+    leaves = [leaf(bytes([number])) for number in range(size)]
+    root = tree_root(leaves)
+    assert merkle.root(leaves) == root
+    for place in range(size):
+        proof = [bytes.fromhex(node[2:]) for node in tree_proof(leaves, place)]
+        assert merkle.root_from_inclusion(place, size, leaves[place], proof) == root
+        for other in range(size):
+            if other != place:
+                try:
+                    found = merkle.root_from_inclusion(other, size, leaves[place], proof)
+                except Malformed:
+                    continue
+                assert found != root
+        for wrong in (proof[:-1], [*proof, root]):
+            if wrong != proof:
+                with pytest.raises(Malformed):
+                    merkle.root_from_inclusion(place, size, leaves[place], wrong)
+
+
+@pytest.mark.parametrize("new", range(1, 18))
+def test_consistency_is_what_the_service_proves(new: int) -> None:
+    leaves = [leaf(bytes([number])) for number in range(new)]
+    for old in range(1, new + 1):
+        proof = service_merkle.consistency_proof(leaves, old)
+        before = tree_root(leaves[:old])
+        assert merkle.root_from_consistency(old, new, before, proof) == tree_root(leaves)
+        with pytest.raises(Malformed):
+            merkle.root_from_consistency(old, new, leaf(b"other"), [*proof, before])
+
+
+def test_an_empty_tree_proves_nothing() -> None:
+    with pytest.raises(Malformed):
+        merkle.root_from_inclusion(0, 0, bytes(32), [])
+    with pytest.raises(Malformed):
+        merkle.root_from_consistency(0, 1, bytes(32), [])
+
+
+def test_a_trie_proof_is_for_its_key_and_whole() -> None:
+
+    made = HexaryTrie({})
+    for number in range(40):
+        made[integer(number)] = bytes([number + 1]) * (number + 1)
+    for number in range(40):
+        nodes = [bytes(reference_rlp.encode(node)) for node in made.get_proof(integer(number))]
+        # A node below 32 bytes stands inside its parent, and is not listed again.
+        proof = nodes[:1] + [node for node in nodes[1:] if len(node) >= 32]
+        assert value_at(made.root_hash, integer(number), proof) == made[integer(number)]
+        for wrong in (proof[:-1], [*proof, proof[-1]], list(reversed(proof))):
+            if wrong != proof and wrong:
+                with pytest.raises(Malformed):
+                    value_at(made.root_hash, integer(number), wrong)
+        with pytest.raises(Malformed):
+            value_at(made.root_hash, integer(number + 40), proof)
+    assert keccak256(b"").hex().startswith("c5d246")
+
+
+def contents() -> dict[str, bytes]:
+    return dict.fromkeys(ORDER, b"{}\n" * 50)
+
+
+def test_an_archive_in_its_one_form_is_read(tmp_path: Path) -> None:
+    archive = Archive.open(write(contents(), tmp_path / "good.zip"))
+    assert archive.read("manifest.json") == b"{}\n" * 50
+    assert list(archive.lines("rows.jsonl")) == [b"{}"] * 50
+    archive.close()
+
+
+def odd(path: Path, *, compression: int = zipfile.ZIP_STORED, **renamed: str) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name in ORDER:
+            info = zipfile.ZipInfo(renamed.get(name.split(".")[0], name), (1980, 1, 1, 0, 0, 0))
+            info.external_attr, info.compress_type = 0o600 << 16, compression
+            archive.writestr(info, b"0" * 100_000)
+    return path
+
+
+def test_compressed_members_are_refused_so_nothing_can_swell(tmp_path: Path) -> None:
+    with pytest.raises(Malformed):
+        Archive.open(odd(tmp_path / "bomb.zip", compression=zipfile.ZIP_DEFLATED))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["../rows.jsonl", "/rows.jsonl", "blocks.jsonl", "extra.txt"])
+def test_other_doubled_and_climbing_names_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Malformed):
+        Archive.open(odd(tmp_path / "names.zip", rows=name))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_more_or_fewer_files_are_refused(tmp_path: Path) -> None:
+    fewer = write(contents(), tmp_path / "fewer.zip", order=ORDER[:-1])
+    more = write(contents(), tmp_path / "more.zip", order=(*ORDER, ORDER[0]))
+    swapped = write(contents(), tmp_path / "swapped.zip", order=tuple(reversed(ORDER)))
+    for path in (fewer, more, swapped):
+        with pytest.raises(Malformed):
+            Archive.open(path)
+
+
+def test_bytes_before_between_and_behind_are_refused(tmp_path: Path) -> None:
+    good = write(contents(), tmp_path / "good.zip").read_bytes()
+    path = tmp_path / "padded.zip"
+    for other in (b"\x00" + good, good + b"\x00", good[:40] + b"\x00" + good[40:]):
+        path.write_bytes(other)
+        with pytest.raises(Malformed):
+            Archive.open(path)
+    stream = io.BytesIO(good)
+    with zipfile.ZipFile(stream, "a") as archive:
+        archive.comment = b"hello"
+    path.write_bytes(stream.getvalue())
+    with pytest.raises(Malformed):
+        Archive.open(path)
+
+
+def test_a_line_beyond_the_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strongroom_verify.archive.LINE_BYTES_MAX", 100)
+    files = contents() | {"rows.jsonl": json.dumps("x" * 200).encode() + b"\n"}
+    archive = Archive.open(write(files, tmp_path / "long.zip"))
+    with pytest.raises(Malformed, match="longer"):
+        list(archive.lines("rows.jsonl"))
+    archive.close()
