@@ -1,0 +1,39 @@
+"""Jobs of deposits: act on a verdict, plan sweeps."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from strongroom.bootstrap.worker import Services
+from strongroom.db.database import UnitOfWork
+from strongroom.deposits import service as deposits
+from strongroom.workers.jobs import Handler, Job
+
+SWEEP_SECONDS: Final = 5
+"""How often organisations are asked whether they have something to sweep."""
+
+
+def settle(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """A verdict about a deposit came."""
+    del services
+    deposits.settle(uow, UUID(payload["deposit_id"]))
+
+
+def plan_sweeps(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """A job of the house: each organisation that has something plans for itself."""
+    del payload, services
+    deposits.plan_sweeps(uow)
+
+
+def sweep(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """One organisation plans its next sweep."""
+    del payload, services
+    deposits.plan_sweep(uow)
+
+
+HANDLERS: dict[str, Handler] = {
+    "deposits.settle": settle,
+    "deposits.plan_sweeps": plan_sweeps,
+    "deposits.sweep": sweep,
+}
+JOBS = (Job("deposits.plan_sweeps", every_seconds=SWEEP_SECONDS),)
