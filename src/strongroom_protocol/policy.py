@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from strongroom_protocol.addresses import Address, checksum
-from strongroom_protocol.amounts import Amount, Asset
+from strongroom_protocol.amounts import UNITS_MAX, Amount, Asset
 from strongroom_protocol.bundle import Bundle, Person
 from strongroom_protocol.rules import ADDRESS_BOOK, Requirement, Rule, When
 
@@ -71,8 +71,8 @@ def _built_in(bundle: Bundle, facts: Facts, person: Person | None) -> Verdict | 
     if facts.destination not in {entry.address for entry in bundle.address_book}:
         where = checksum(facts.destination)
         return _denied("address_book", f"{where} is not in the address book of this policy.")
-    if facts.units <= 0:
-        return _denied("units", "A payment of nothing is none.")
+    if not 0 < facts.units <= UNITS_MAX:
+        return _denied("units", "A payment of nothing, or beyond 2^256 units, is none.")
     if facts.units > limit.per_payment_units:
         most = Amount(limit.per_payment_units, limit.asset)
         return _denied("limits", f"{_amount(facts)} is more than the {most} of one payment.")

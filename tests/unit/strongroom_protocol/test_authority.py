@@ -49,7 +49,10 @@ def test_a_bundle_reads_back_to_the_same_digest():
     assert bundle_digest(read) == read.structure().digest(CHAIN_ID)
 
 
-def walk(value: object, path: tuple = ()) -> list[tuple]:
+Path = tuple[Any, ...]
+
+
+def walk(value: object, path: Path = ()) -> list[Path]:
     """The path of every member of every object."""
     if isinstance(value, dict):
         inner = [walk(item, (*path, key)) for key, item in value.items()]
@@ -59,7 +62,7 @@ def walk(value: object, path: tuple = ()) -> list[tuple]:
     return []
 
 
-def at(value: Any, path: tuple) -> Any:
+def at(value: Any, path: Path) -> Any:
     for step in path:
         value = value[step]
     return value

@@ -68,7 +68,7 @@ def test_values_without_canonical_form_are_refused(value):
 
 
 def test_depth_is_bounded_both_ways():
-    deep: list = []
+    deep: list[object] = []
     for _ in range(40):
         deep = [deep]
     with pytest.raises(NotCanonical, match="deeper"):

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from eth_abi import encode as abi_encode
+from eth_abi.abi import encode as abi_encode
 
 from strongroom_protocol.addresses import ZERO, Address, checksum, create2
 from strongroom_protocol.authority import Bundle

@@ -94,6 +94,7 @@ def test_the_initiator_cannot_approve():
     ],
 )
 def test_approvals_by_others_twice_or_over_other_bytes_are_refused(approvals, code):
+    """P1."""
     assert code_of(lambda: approve(*approvals)) == code
 
 
@@ -182,6 +183,7 @@ def test_a_clear_verdict_of_the_screener_opens(clearance):
 
 @pytest.mark.parametrize("verdict", ["HIT", "ERROR", "UNSUPPORTED"])
 def test_anything_but_clear_is_refused(verdict):
+    """P7."""
     assert code_of(lambda: opened(replace(OUT, verdict=verdict))) == "evidence.not_clear"
 
 

@@ -56,6 +56,7 @@ def test_deny_wins_over_allow():
         ({"units": 1_000_000, "spent_units": 1_000_001}, "limits"),
         ({"units": 0}, "units"),
         ({"units": -5}, "units"),
+        ({"units": 2**256}, "units"),
         ({"now": BUNDLE.valid_until + 1}, "valid_until"),
     ],
 )

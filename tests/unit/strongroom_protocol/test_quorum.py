@@ -77,6 +77,7 @@ def test_a_first_bundle_that_says_more_than_its_genesis_is_refused(changes):
 
 
 def test_an_update_needs_the_active_versions_quorum():
+    """P1."""
     update = second()
     check_update(FIRST, update, signed_by(update, ADA, EVE))
     for signers in ((ADA,), (ADA, BEN, CAT, DAN), ()):

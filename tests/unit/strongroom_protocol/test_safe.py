@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from eth_abi import encode as abi_encode
+from eth_abi.abi import encode as abi_encode
 from eth_account.messages import encode_typed_data
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +50,7 @@ def test_type_hashes_are_those_printed_in_safe_1_5_0():
 
 @given(TXS, st.integers(1, 2**60), ADDRESSES)
 def test_hash_equals_eth_account_over_what_a_wallet_is_shown(tx, chain_id, vault):
+    """P5."""
     message = encode_typed_data(full_message=as_json(tx.typed(domain(chain_id, vault))))
     theirs = keccak256(b"\x19" + message.version + message.header + message.body)
     assert safe_tx_hash(chain_id, vault, tx) == theirs
@@ -93,9 +94,10 @@ def test_anything_but_a_plain_payment_is_refused(changes):
 def test_delegatecalls_and_refunds_are_named_in_the_refusal():
     with pytest.raises(SafeTxRefused, match="operation 1"):
         decode_payment(replace(GOOD, operation=1))
-    for field in ("safe_tx_gas", "base_gas", "gas_price"):
+    refunds = (replace(GOOD, safe_tx_gas=1), replace(GOOD, base_gas=1), replace(GOOD, gas_price=1))
+    for refund in refunds:
         with pytest.raises(SafeTxRefused, match="drain"):
-            decode_payment(replace(GOOD, **{field: 1}))
+            decode_payment(refund)
 
 
 def test_a_rejection_is_no_payment():

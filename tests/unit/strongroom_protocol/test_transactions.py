@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 from eth_account import Account
-from eth_account.typed_transactions import TypedTransaction
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
