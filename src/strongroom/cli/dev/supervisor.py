@@ -46,6 +46,7 @@ class _Slot:
     program: Program
     child: Running | None
     due: float = 0.0
+    answered: bool = False
     deaths: "deque[float]" = field(default_factory=deque)
 
 
@@ -86,14 +87,17 @@ class Supervisor:
                 signal.signal(which, handler)  # type: ignore[arg-type]
 
     def start(self, programs: Sequence[Program]) -> None:
-        """Start programs side by side and return when all answer. Raises ProgramFailed."""
-        for program in programs:
-            self._slots[program.name] = _Slot(program, start(program))
+        """Start programs side by side; return when all answer. Raises ProgramFailed.
+
+        One that dies before it answers ends the start: it would not do better the next time.
+        """
+        slots = [_Slot(program, start(program)) for program in programs]
+        self._slots.update({slot.program.name: slot for slot in slots})
         self._tell()
-        for program in programs:
-            child = self._slots[program.name].child
-            while child is not None and not self._ready(child):
-                self.pause()
+        while slots := [slot for slot in slots if slot.child and not self._ready(slot.child)]:
+            self.pause()
+        for slot in self._slots.values():
+            slot.answered = True
 
     def run(self, program: Program, *, terminal: bool = False, seconds: float | None = None) -> int:
         """Run a command to its end while the programs are watched; return its exit code."""
@@ -151,6 +155,8 @@ class Supervisor:
             code = slot.child.exit_code
             if code is None:
                 return
+            if not slot.answered:
+                raise ProgramFailed(slot.child.failure(f"ended with {describe(code)}"))
             slot.child.kill()
             self._note_death(slot, code, now)
         elif now >= slot.due:
