@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from strongroom_protocol.addresses import checksum, parse_address
-from strongroom_protocol.encoding import to_hex
+from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.errors import ProtocolError
+from strongroom_protocol.signatures import Signature
+from strongroom_signer.authority.epochs import next_epoch, open_next_epoch
 from strongroom_signer.ceremony.account import fill_account, write_manifest
 from strongroom_signer.ceremony.establish import Founding, both_tokens, establish
 from strongroom_signer.ceremony.seed import seal_new_seed
+from strongroom_signer.clock import SystemClock
 from strongroom_signer.errors import Unfit
 from strongroom_signer.journal.store import current_epoch
 from strongroom_signer.memory import harden_process
 from strongroom_signer.pool import Pool
 from strongroom_signer.sealed import SealedConfig
+from strongroom_signer.serve.start import open_house
 from strongroom_signer.settings import Settings
 
 DAY_SECONDS = 86_400
@@ -43,7 +47,10 @@ def add_parser(commands: Any) -> None:
     account.add_argument("--index", type=int, required=True)
     account.add_argument("--count", type=int, required=True)
     account.add_argument("--out", type=Path, required=True)
-    for verb in (init, new, account):
+    epoch = verbs.add_parser("epoch", help="go on from an older journal, if the officers sign")
+    epoch.add_argument("--relay-nonce", type=int, required=True, help="the relay's next nonce")
+    epoch.add_argument("--officer-signature", action="append", default=[])
+    for verb in (init, new, account, epoch):
         verb.add_argument("--json", action="store_true", help="print JSON for scripts")
 
 
@@ -55,8 +62,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
         answer = _init(arguments, settings)
     elif arguments.verb == "new":
         answer = _new(settings)
-    else:
+    elif arguments.verb == "account":
         answer = _account(arguments, settings)
+    else:
+        answer = _epoch(arguments, settings)
     if arguments.json:
         print(json.dumps(answer, sort_keys=True))
 
@@ -121,3 +130,26 @@ def _account(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any
     say(f"Account {arguments.index}: {arguments.count} addresses, root {document['root']}.")
     say(f"Written to {arguments.out}. Custody officers sign root, count and xpub hash.")
     return document
+
+
+def _epoch(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    parts = open_house(settings, SystemClock(), begin=False)
+    house, nonce = parts.house, arguments.relay_nonce
+    try:
+        if not arguments.officer_signature:
+            say("Nothing was changed. Officers sign the statement that --json prints (EIP-712).")
+            return next_epoch(house, nonce).as_json(house.config.chain_id)
+        signatures = [
+            Signature.parse(from_hex(text, 65, field="officer-signature"))
+            for text in arguments.officer_signature
+        ]
+        opened = open_next_epoch(house, nonce, signatures)
+    except ProtocolError as error:
+        raise Unfit(f"the epoch stays as it is: {error}") from None
+    else:
+        say(f"Epoch {opened} is open. Every intent signed before it is void.")
+        return {"epoch": opened}
+    finally:
+        house.journal.close()
+        house.pool.close()
+        parts.token.close()

@@ -86,6 +86,10 @@ class Journal:
             self._compare(mark)
         self._reserve()
 
+    def mark(self) -> Mark | None:
+        """The mark as it stands in the token."""
+        return self._marks.read()
+
     def open_epoch(self, epoch: int, relay_nonce: int) -> None:
         """After the officers signed for it: go on from this store, under a new epoch."""
         with self.unit():
@@ -138,8 +142,7 @@ class Journal:
     def epoch(self) -> int:
         """The store's epoch; intents bind to it."""
         row = self.one("SELECT max(epoch) FROM epoch")
-        check(row is not None and row[0] is not None, "the journal has an epoch")
-        return int(row[0]) if row else 0
+        return FIRST_EPOCH if row is None or row[0] is None else int(row[0])
 
     def close(self) -> None:
         """Mark the exact end, then let go of the store."""

@@ -119,7 +119,8 @@ def _read_manifest(house: House) -> Any:
 
     def read(value: object, path: str) -> CustodyManifest:
         names = {"account_index", "root", "count", "xpub", "officer_signatures"}
-        members = Members(value, path, names)
+        # The rest of the ceremony's file may come along; only what is named here counts.
+        members = Members(value, path, names, frozenset({"xpub_hash", "addresses"}))
         index, count = members.integer("account_index"), members.integer("count", 1)
         xpub_hash = hd.xpub_hash(members.text("xpub"))
         manifest = CustodyManifest(index, members.hash32("root"), count, xpub_hash)

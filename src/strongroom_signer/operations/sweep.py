@@ -53,13 +53,19 @@ def sweep(house: House, organisation: Organisation, members: Members) -> Call:
         index = Members({"index": value}, path, {"index"}).integer("index")
         return _authorisation(house, listed_leaf(house, organisation, index), sweeper)
 
+    delegating = members.list("delegate", authorise, maximum=ITEMS_MAX)
+    require(
+        len({plan["index"] for plan in delegating}) == len(delegating),
+        "delegate_twice",
+        "a leaf may delegate once in a transaction",
+    )
     data = sweep_calldata([SweepItem(item.leaf.address, item.token, item.units) for item in items])
     return Call(
         house.deployment.batcher,
         data,
         ref,
         organisation.bundle.max_total_fee_wei,
-        members.list("delegate", authorise, maximum=ITEMS_MAX),
+        delegating,
     )
 
 

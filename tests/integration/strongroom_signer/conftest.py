@@ -1,0 +1,130 @@
+"""One signer in this process on a real SoftHSM token; every test founds its own company on it."""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.cli.dev.softhsm import SoftToken
+from strongroom_protocol.addresses import Address
+from strongroom_protocol.authority import parse_bundle
+from strongroom_signer.ceremony.account import fill_account
+from strongroom_signer.ceremony.establish import Founding, both_tokens, establish
+from strongroom_signer.ceremony.seed import seal_new_seed
+from strongroom_signer.clock import FixedClock
+from strongroom_signer.house import House
+from strongroom_signer.operations.clearances import highest_list_version
+from strongroom_signer.pool import Pool
+from strongroom_signer.serve.dispatch import Dispatcher
+from strongroom_signer.serve.start import opened
+from strongroom_signer.settings import Settings
+from tests.factories.parts.place import short_folder
+from tests.integration.strongroom_signer.people import (
+    CHAIN_ID,
+    OFFICER_QUORUM,
+    OFFICERS,
+    SCREENER,
+    Company,
+)
+
+ACCOUNTS = 160
+LEAVES = 2
+START = 1_800_000_000
+
+
+@dataclass
+class Desk:
+    """The running signer as a test meets it."""
+
+    house: House
+    dispatcher: Dispatcher
+    clock: FixedClock
+    log: io.StringIO
+    accounts: Iterator[dict[str, Any]]
+    settings: Settings
+    names: int = field(default=0)
+
+    def ask(self, op: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self.dispatcher.answer({"op": op, "trace": "test", "body": body})
+
+    def get(self, op: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = self.ask(op, body)
+        assert answer["ok"], answer
+        result: dict[str, Any] = answer["body"]
+        return result
+
+    def refused(self, op: str, body: dict[str, Any]) -> str:
+        """The refusal's code; checks that it left a receipt and nothing else."""
+        entries = self.counts()
+        size = self.house.journal.size
+        answer = self.ask(op, body)
+        assert not answer["ok"], answer
+        assert len(answer["message"]) > 10
+        assert self.counts() == entries, "a refusal must leave no entry but its receipt"
+        assert self.house.journal.size == size + 1, "a refusal must leave a receipt"
+        return str(answer["code"])
+
+    def counts(self) -> list[int]:
+        tables = ("request", "answer", "nonce", "spend", "swept", "cleared_deposit", "policy")
+        return [self.house.journal.all(f"SELECT count(*) FROM {one}")[0][0] for one in tables]
+
+    def company(self, *, founded: bool = True) -> Company:
+        self.names += 1
+        company = Company(f"Company {self.names}", next(self.accounts), self.clock.now())
+        company.list_version = highest_list_version(self.house)
+        if founded:
+            self.get("policy_first", company.policy_first())
+        return company
+
+    def vault(self, company: Company) -> Address:
+        return self.house.deployment.vault_address(parse_bundle(company.bundle))
+
+
+@pytest.fixture(scope="session")
+def settings() -> Iterator[Settings]:
+    """A founded signer: tokens, keys, seed and accounts."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(short_folder("sig")))
+        token = SoftToken(folder / "hsm")
+        (folder / "hsm").mkdir()
+        token.prepare()
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in token.environment().items():
+            patch.setenv(name, value)
+        yield Settings(
+            directory=folder / "signer",
+            module=os.environ["STRONGROOM_PKCS11_MODULE"],
+            chain_id=CHAIN_ID,
+            signer_pin_file=folder / "signer.pin",
+            vault_pin_file=folder / "vault.pin",
+        )
+
+
+@pytest.fixture(scope="session")
+def desk(settings: Settings) -> Iterator[Desk]:
+    """The signer, opened once; the clock moves only when a test moves it."""
+    founding = Founding(
+        officers=tuple(officer.address for officer in OFFICERS),
+        officer_quorum=OFFICER_QUORUM,
+        screener_key=SCREENER.public_key().public_bytes_raw(),
+        origin="strongroom.test/log",
+        cooling_seconds=7200,
+        loosening_seconds=3600,
+    )
+    establish(settings, founding, lambda _words: None)
+    pool = Pool(settings.directory / "pool.sqlite")
+    with both_tokens(settings) as tokens:
+        assert seal_new_seed(tokens.vault)
+        accounts = [
+            fill_account(tokens, pool, index, LEAVES, lambda _words: None)
+            for index in range(ACCOUNTS)
+        ]
+    pool.close()
+    clock, log = FixedClock(START), io.StringIO()
+    with opened(settings, clock) as house:
+        yield Desk(house, Dispatcher(house, log), clock, log, iter(accounts), settings)
