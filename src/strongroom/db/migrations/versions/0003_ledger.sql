@@ -170,7 +170,7 @@ BEGIN
 END $$;
 
 -- Fold what waits for accounts without a floor into their balances; gives the rows folded.
--- Two folders never meet on a row; a balance row is locked by folders only.
+-- Folders take turns; a folded balance is written by nobody else, so they keep no posting waiting.
 CREATE FUNCTION ledger_fold(p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 AS $$
@@ -184,7 +184,7 @@ BEGIN
     WITH gone AS (
         DELETE FROM ledger_unfolded AS u
         USING (SELECT organisation_id, id FROM ledger_unfolded ORDER BY organisation_id, id
-               LIMIT p_limit FOR UPDATE SKIP LOCKED) AS w
+               LIMIT p_limit) AS w
         WHERE (u.organisation_id, u.id) = (w.organisation_id, w.id)
         RETURNING u.organisation_id, u.account_id, u.posted, u.entries
     ), total AS (
@@ -476,7 +476,8 @@ BEGIN
         FROM unnest(l_item, d_id, c_id, l_asset, l_units, d_version, d_after, c_version, c_after)
              WITH ORDINALITY AS u (item, debit, credit, asset, units, d_version, d_after, c_version,
                                    c_after, n)
-        WHERE takes[u.item]
+        -- The keys first: if one of them is gone, nothing may follow.
+        WHERE takes[u.item] AND (SELECT count(*) FROM booked) = accepted
     ), balance AS (
         UPDATE ledger_balance AS b
         SET posted = u.posted, held = u.held, version = u.version, frozen = u.frozen,

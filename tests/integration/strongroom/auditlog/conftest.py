@@ -1,0 +1,3 @@
+from tests.factories.books import books, connect
+
+__all__ = ["books", "connect"]
