@@ -88,9 +88,7 @@ class Stage:
             sinks=(*extra_sinks, sink),
             seen_sinks=(sink,),
         )
-        balances = BalanceReader(
-            database, thread, chain_id=self.chain.chain_id, native_asset=ETH
-        )
+        balances = BalanceReader(database, thread, chain_id=self.chain.chain_id, native_asset=ETH)
         return Follower(
             database,
             books,
@@ -101,9 +99,7 @@ class Stage:
             start_height=0,
         )
 
-    def watch(
-        self, address: bytes = ADDRESS, kind: AddressKind = "deposit", **more: Any
-    ) -> None:
+    def watch(self, address: bytes = ADDRESS, kind: AddressKind = "deposit", **more: Any) -> None:
         """Register an address as the API does."""
         with self.connect(pool_size=1).unit(self.organisation, system("test")) as uow:
             wallets.watch(
@@ -118,9 +114,7 @@ class Stage:
     def allow(self, token: bytes, asset: str = TUSD) -> None:
         """Put a token into the organisation's policy."""
         with self.connect(pool_size=1).unit(self.organisation, system("test")) as uow:
-            wallets.allow_token(
-                uow, chain_id=self.chain.chain_id, contract=token, asset=asset
-            )
+            wallets.allow_token(uow, chain_id=self.chain.chain_id, contract=token, asset=asset)
 
     def send(self, to: bytes, value: int = 0, data: str = "0x", payer: int = 0, **more: Any) -> str:
         """An unlocked account sends a transaction; gives its hash. Nothing is mined."""
@@ -162,7 +156,8 @@ class Stage:
     def catch_up(self, *followers: Follower) -> None:
         """Step until nobody has anything to do."""
         for _ in range(STEPS_MAX):
-            if not any([follower.step() for follower in followers]):
+            worked = [follower.step() for follower in followers]
+            if not any(worked):
                 return
         raise AssertionError(f"still busy after {STEPS_MAX} steps")
 
@@ -174,7 +169,8 @@ class Stage:
                 try:
                     worked |= follower.step()
                 except StrongroomError as error:
-                    assert error.retryable, error
+                    if not error.retryable:
+                        raise
                     worked = True
             if not worked:
                 return

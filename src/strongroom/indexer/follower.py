@@ -169,7 +169,11 @@ class Follower:
         if finalized.height > cursor.height:
             reading = self._thread.fetcher.header_at(cursor.height)
             finalized = self._thread.read(reading)
-        self._cursor = self._books.finalize(cursor, finalized, tip.safe_height)
+        try:
+            self._cursor = self._books.finalize(cursor, finalized, tip.safe_height)
+        except ForkChanged:
+            # The node calls another block final than the one we have there: ours is a dead fork.
+            return self._unwind(cursor)
         return True
 
     def _read_on(self, cursor: Cursor, tip: Tip) -> bool:
