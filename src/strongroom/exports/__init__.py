@@ -1,0 +1,1 @@
+"""Bundles that prove themselves: what an organisation takes away, checked without trusting us."""
