@@ -9,6 +9,7 @@ from tests.factories.parts.postgres import (
     template_database,
 )
 from tests.factories.parts.softhsm import softhsm, softhsm_of_module
+from tests.factories.parts.stack import stack
 from tests.factories.parts.valkey import valkey, valkey_port
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "postgres",
     "softhsm",
     "softhsm_of_module",
+    "stack",
     "template_database",
     "valkey",
     "valkey_port",
