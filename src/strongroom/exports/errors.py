@@ -1,6 +1,6 @@
 """What exports refuse."""
 
-from strongroom.kit.errors import Conflict, NotFound, StrongroomError
+from strongroom.kit.errors import Conflict, NotFound, StrongroomError, Unavailable
 
 
 class ExportUnknown(NotFound):
@@ -19,3 +19,9 @@ class ExportImpossible(StrongroomError):
     """What the bundle must hold is not there; asking again would not help."""
 
     code = "exports.impossible"
+
+
+class NoCheckpoint(Unavailable):
+    """The log has no signed head yet."""
+
+    code = "exports.no_checkpoint"

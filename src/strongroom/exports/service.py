@@ -56,10 +56,10 @@ def get(uow: UnitOfWork, export_id: UUID) -> ExportView:
 def list_exports(
     uow: UnitOfWork, organisation_id: UUID, after: UUID | None = None, limit: int = 50
 ) -> list[ExportView]:
-    """An organisation's exports, oldest first; `after` is the last id of the page before."""
-    query = select(Export).filter_by(organisation_id=organisation_id).order_by(Export.id)
+    """An organisation's exports, newest first; `after` is the last id of the page before."""
+    query = select(Export).filter_by(organisation_id=organisation_id).order_by(Export.id.desc())
     if after is not None:
-        query = query.where(Export.id > after)
+        query = query.where(Export.id < after)
     return [_view(row) for row in uow.session.scalars(query.limit(min(limit, PAGE_MAX)))]
 
 
