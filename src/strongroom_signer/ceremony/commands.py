@@ -15,7 +15,6 @@ from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.signatures import Signature
 from strongroom_signer.authority.epochs import next_epoch, open_next_epoch
-from strongroom_signer.ceremony.account import fill_account, write_manifest
 from strongroom_signer.ceremony.establish import Founding, both_tokens, establish
 from strongroom_signer.ceremony.seed import seal_new_seed
 from strongroom_signer.clock import SystemClock
@@ -120,6 +119,12 @@ def _new(settings: Settings) -> dict[str, Any]:
 
 
 def _account(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    # Loaded here alone, so that the running signer holds no code that derives keys from a seed.
+    from strongroom_signer.ceremony.account import (  # noqa: PLC0415
+        fill_account,
+        write_manifest,
+    )
+
     pool = Pool(settings.directory / "pool.sqlite")
     try:
         with both_tokens(settings) as tokens:

@@ -21,7 +21,7 @@ class Snapshot:
         self._metrics = ""
 
     def beat(self, journal_size: int, outcomes: dict[tuple[str, str], int]) -> None:
-        """Called by the serving loop about twice a second."""
+        """Called by the serving loop a few times a second."""
         lines = ["# TYPE strongroom_signer_requests_total counter"]
         lines += [
             f'strongroom_signer_requests_total{{op="{op}",outcome="{outcome}"}} {count}'

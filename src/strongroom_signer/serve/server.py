@@ -22,7 +22,7 @@ from strongroom_signer.serve.dispatch import Dispatcher
 CONNECTIONS_MAX = 64
 IDLE_SECONDS = 30.0
 SEND_SECONDS = 5.0
-TICK_SECONDS = 0.5
+TICK_SECONDS = 0.2
 _READ_BYTES = 1 << 16
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
@@ -48,7 +48,7 @@ class Server:
         self._peers: dict[int, _Peer] = {}
 
     def run(self, stop: threading.Event, tick: Callable[[], None] = lambda: None) -> None:
-        """Until `stop`; `tick` is called about twice a second."""
+        """Until `stop`; `tick` is called a few times a second."""
         try:
             while not stop.is_set():
                 for key, _ in self._selector.select(TICK_SECONDS):
