@@ -61,6 +61,7 @@ class Journal:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._lock.close()
             raise Unfit("another signer is running on this journal") from None
         path.touch(mode=0o600)
         self.clock = clock

@@ -9,6 +9,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from strongroom_signer.errors import Unfit
+
 STALE_SECONDS = 15.0
 
 
@@ -39,7 +41,7 @@ class Snapshot:
 
 
 def serve_health(port: int, snapshot: Snapshot) -> ThreadingHTTPServer | None:
-    """Start the thread, or do nothing for port 0. The caller shuts the server down."""
+    """Start the thread, or do nothing for port 0. The caller shuts it down. Raises Unfit."""
     if port == 0:
         return None
 
@@ -62,6 +64,12 @@ def serve_health(port: int, snapshot: Snapshot) -> ThreadingHTTPServer | None:
         def log_message(self, *_arguments: Any) -> None:
             """Silence: the signer's log is for its own requests."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    except OSError as error:
+        raise Unfit(
+            f"the health port {port} cannot be opened ({error.strerror}): another process has it; "
+            "change STRONGROOM_HEALTH_PORT"
+        ) from None
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

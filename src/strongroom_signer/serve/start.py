@@ -57,8 +57,7 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         _check_chain(settings, config, token)
         journal = Journal(settings.directory / "journal.sqlite", clock, TokenMarks(token))
         if begin:
-            journal.verify_chain()
-            journal.begin()
+            _begin(journal)
     except BaseException:
         token.close()
         raise
@@ -72,6 +71,15 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         crash=CrashPoints(settings.crash_at),
     )
     return Opened(house, token)
+
+
+def _begin(journal: Journal) -> None:
+    try:
+        journal.verify_chain()
+        journal.begin()
+    except Unfit:
+        journal.close()
+        raise
 
 
 def _check_chain(settings: Settings, config: sealed.SealedConfig, token: TokenSession) -> None:

@@ -37,12 +37,13 @@ class Keyring:
     """Signs for one purpose at a time; the purpose picks the key."""
 
     def __init__(self, token: TokenSession) -> None:
-        """Looks every handle up once. Raises Unfit when a key is missing."""
+        """Looks every handle up once. Raises Unfit: a key is missing, or the KEK is soft."""
         self._private = {
             label: token.need(ObjectClass.PRIVATE_KEY, label)
             for label in (templates.PERMIT, templates.RELAY, templates.ATTEST, templates.LOG)
         }
         self._kek = token.need(ObjectClass.SECRET_KEY, templates.KEK)
+        templates.check_hardened(self._kek)
         self._integrity = token.need(ObjectClass.SECRET_KEY, templates.INTEGRITY)
         self._leaves: OrderedDict[Address, Any] = OrderedDict()
         self.public = public_keys(token)

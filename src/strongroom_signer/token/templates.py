@@ -12,6 +12,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.constants import DEFAULT
 from pkcs11.util.ec import encode_named_curve_parameters
 
+from strongroom_signer.errors import Unfit
 from strongroom_signer.token.session import TokenSession
 
 KEK, SEAL, INTEGRITY = "strongroom kek", "strongroom seal", "strongroom integrity"
@@ -148,6 +149,26 @@ def carry_kek(vault: TokenSession, signer: TokenSession) -> None:
     for item in (private, public, carrier):
         item.destroy()
     born[Attribute.EXTRACTABLE] = False
+
+
+def check_hardened(kek: Any) -> None:
+    """Raises Unfit unless the KEK can do nothing but unwrap, for ever."""
+    wanted = {
+        Attribute.SENSITIVE: True,
+        Attribute.EXTRACTABLE: False,
+        Attribute.MODIFIABLE: False,
+        Attribute.COPYABLE: False,
+        Attribute.UNWRAP: True,
+        Attribute.WRAP: False,
+        Attribute.ENCRYPT: False,
+        Attribute.DECRYPT: False,
+    }
+    wrong = [attribute.name for attribute, value in wanted.items() if kek[attribute] != value]
+    if wrong:
+        raise Unfit(
+            f"the KEK of the signer token is soft ({', '.join(wrong)}): whoever has the PIN could "
+            "read leaf keys with it; make the token again by 'ceremony init'"
+        )
 
 
 def wrap_leaf(vault: TokenSession, kek: Any, secret: bytes) -> bytes:

@@ -21,8 +21,9 @@ from strongroom_signer.house import House
 from strongroom_signer.operations.clearances import highest_list_version
 from strongroom_signer.pool import Pool
 from strongroom_signer.serve.dispatch import Dispatcher
-from strongroom_signer.serve.start import opened
+from strongroom_signer.serve.start import open_house
 from strongroom_signer.settings import Settings
+from strongroom_signer.token.session import TokenSession
 from tests.factories.parts.place import short_folder
 from tests.integration.strongroom_signer.people import (
     CHAIN_ID,
@@ -42,6 +43,7 @@ class Desk:
     """The running signer as a test meets it."""
 
     house: House
+    token: TokenSession
     dispatcher: Dispatcher
     clock: FixedClock
     log: io.StringIO
@@ -126,5 +128,9 @@ def desk(settings: Settings) -> Iterator[Desk]:
         ]
     pool.close()
     clock, log = FixedClock(START), io.StringIO()
-    with opened(settings, clock) as house:
-        yield Desk(house, Dispatcher(house, log), clock, log, iter(accounts), settings)
+    parts = open_house(settings, clock)
+    house = parts.house
+    yield Desk(house, parts.token, Dispatcher(house, log), clock, log, iter(accounts), settings)
+    house.journal.close()
+    house.pool.close()
+    parts.token.close()

@@ -43,7 +43,7 @@ def _manifest(company: Company, **changes: Any) -> Body:
     return company.policy_first()
 
 
-def _with(company: Company, change: Callable[[Body], None]) -> Body:
+def _with(company: Company, change: Callable[[Body], object]) -> Body:
     body = company.policy_first()
     change(body)
     return body
@@ -134,7 +134,7 @@ def test_tightening_acts_at_once_and_loosening_after_the_delay(desk: Desk) -> No
     def version() -> int:
         found = desk.get("status", {})["organisations"]
         return next(
-            one["policy_version"] for one in found if one["organisation"] == company.reference
+            int(one["policy_version"]) for one in found if one["organisation"] == company.reference
         )
 
     limits = [

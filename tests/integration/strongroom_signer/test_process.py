@@ -5,10 +5,12 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +26,7 @@ from strongroom_protocol.wire import HEADER_BYTES, body_length, frame, parse_bod
 from strongroom_signer.authority.epochs import StoreEpoch
 from tests.factories.parts.place import short_folder
 from tests.integration.strongroom_signer.people import CHAIN_ID, OFFICERS, SCREENER, Company
-from tests.integration.strongroom_signer.test_relay import ask_for, decoded
+from tests.integration.strongroom_signer.test_relay import ask_for, decoded, sweep
 
 Body = dict[str, Any]
 
@@ -266,6 +268,32 @@ def test_a_changed_configuration_is_refused(signer: Signer) -> None:
     signer.start()
     assert signer.stop() == 78
     assert "seal" in signer.log
+
+
+def test_a_leaf_that_the_token_does_not_open_ends_the_process(signer: Signer) -> None:
+    signer.start()
+    company = signer.company()
+    signer.stop()
+    with sqlite3.connect(signer.folder / "signer" / "pool.sqlite") as pool:
+        pool.execute("UPDATE leaf SET wrapped = zeroblob(72)")
+    pool.close()
+    signer.start()
+    with pytest.raises(OSError, match=r"hung up|reset"):
+        signer.get("relay", ask_for(company, "sweep", **sweep(company)))
+    assert signer.stop() == 75
+    assert "token lost" in signer.log
+
+
+def test_health_is_told_on_loopback_only_when_asked_for(signer: Signer) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    signer.start(STRONGROOM_HEALTH_PORT=str(port))
+    signer.get("status", {})
+    time.sleep(0.5)
+    for path, words in (("healthz", "ok"), ("readyz", "ok"), ("metrics", 'op="status"')):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+            assert words in answer.read().decode()
 
 
 def test_socket_is_for_the_owner_and_malformed_frames_harm_nobody(signer: Signer) -> None:

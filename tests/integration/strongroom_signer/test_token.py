@@ -8,7 +8,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, PK
 from pkcs11.constants import DEFAULT
 
 from strongroom_protocol.signatures import recover
-from strongroom_signer.errors import TokenLost
+from strongroom_signer.errors import TokenLost, Unfit
 from strongroom_signer.pool import Leaf
 from strongroom_signer.token import templates
 from tests.integration.strongroom_signer.conftest import Desk
@@ -34,7 +34,7 @@ def leaf(desk: Desk) -> Leaf:
 def _unwrap(kek: Any, blob: bytes, **changes: Any) -> Any:
     template = {
         A.PRIVATE: True, A.SENSITIVE: True, A.EXTRACTABLE: False, A.DERIVE: False,
-        **_NOT_FOR_PRIVATE, **{A[name]: value for name, value in changes.items()},
+        **_NOT_FOR_PRIVATE, **{Attribute[name]: value for name, value in changes.items()},
     }  # fmt: skip
     return kek.unwrap_key(
         ObjectClass.PRIVATE_KEY,
@@ -75,6 +75,18 @@ ATTACKS: dict[str, Callable[[Any, bytes], Any]] = {
 def test_token_refuses(attack: str, kek: Any, leaf: Leaf) -> None:
     with pytest.raises(PKCS11Error):
         ATTACKS[attack](kek, leaf.wrapped)
+
+
+def test_a_soft_kek_stops_the_start(desk: Desk) -> None:
+    soft = desk.token.session.generate_key(
+        KeyType.AES,
+        256,
+        capabilities=MechanismFlag.UNWRAP | MechanismFlag.DECRYPT,
+        template={A.EXTRACTABLE: False},
+    )
+    with pytest.raises(Unfit, match=r"MODIFIABLE.*DECRYPT"):
+        templates.check_hardened(soft)
+    soft.destroy()
 
 
 @pytest.mark.parametrize("label", [templates.PERMIT, templates.RELAY, templates.ATTEST])

@@ -1,0 +1,133 @@
+"""The journal refuses to forget: append-only tables, a hash chain, all or nothing."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from strongroom_signer.clock import FixedClock
+from strongroom_signer.errors import Refused, Unfit
+from strongroom_signer.journal.schema import TABLES
+from strongroom_signer.journal.store import MARK_BLOCK, Journal, Mark
+
+
+class OneMark:
+    """Where the token would keep it."""
+
+    def __init__(self) -> None:
+        self.mark: Mark | None = None
+        self.writes = 0
+
+    def read(self) -> Mark | None:
+        return self.mark
+
+    def write(self, mark: Mark) -> None:
+        self.mark = mark
+        self.writes += 1
+
+
+def opened(path: Path, marks: OneMark) -> Journal:
+    journal = Journal(path / "journal.sqlite", FixedClock(1_800_000_000), marks)
+    journal.begin()
+    return journal
+
+
+def add_receipts(journal: Journal, count: int) -> None:
+    for number in range(count):
+        with journal.unit():
+            journal.receipt({"op": "test", "number": number})
+
+
+def raw(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path / "journal.sqlite", isolation_level=None)
+
+
+def test_every_table_refuses_update_and_delete(tmp_path: Path) -> None:
+    opened(tmp_path, OneMark()).close()
+    store = raw(tmp_path)
+    names = {row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert names == set(TABLES)
+    for table in names:
+        triggers = store.execute(
+            "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (table,)
+        ).fetchone()
+        assert triggers == (2,)
+    for change in ("UPDATE receipt SET body = ''", "DELETE FROM receipt"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            store.execute(change)
+    store.close()
+
+
+def test_a_changed_receipt_breaks_the_chain(tmp_path: Path) -> None:
+    marks = OneMark()
+    journal = opened(tmp_path, marks)
+    add_receipts(journal, 3)
+    journal.verify_chain()
+    journal.close()
+    store = raw(tmp_path)
+    store.execute("DROP TRIGGER receipt_no_update")
+    store.execute("UPDATE receipt SET body = replace(body, '\"number\":1', '\"number\":9')")
+    store.close()
+    again = Journal(tmp_path / "journal.sqlite", FixedClock(1_800_000_000), marks)
+    with pytest.raises(Unfit, match="receipt 3 does not fit"):
+        again.verify_chain()
+    again.close()
+
+
+def test_a_unit_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    journal = opened(tmp_path, OneMark())
+    size, head = journal.size, journal.head
+
+    def fail() -> None:
+        with journal.unit():
+            journal.add("list_version", 7, 0)
+            journal.receipt({"op": "test"})
+            raise Refused("some_reason", "and nothing stays")
+
+    with pytest.raises(Refused):
+        fail()
+    assert (journal.size, journal.head) == (size, head)
+    assert journal.one("SELECT 1 FROM list_version") is None
+    journal.close()
+
+
+def test_the_mark_moves_at_each_start_each_block_and_the_clean_end(tmp_path: Path) -> None:
+    marks = OneMark()
+    journal = opened(tmp_path, marks)
+    assert marks.writes == 1
+    add_receipts(journal, MARK_BLOCK)
+    assert marks.writes == 2
+    journal.close()
+    assert marks.writes == 3
+    assert marks.mark is not None
+    assert marks.mark.position == journal.size
+
+
+def test_a_journal_behind_its_mark_or_beyond_its_reserve_is_refused(tmp_path: Path) -> None:
+    marks = OneMark()
+    opened(tmp_path, marks).close()
+    mark = marks.mark
+    assert mark is not None
+    for wrong in (
+        Mark(mark.epoch, mark.position + 1, mark.head, mark.reserved_to),
+        Mark(mark.epoch, mark.position, "00" * 32, mark.reserved_to),
+        Mark(mark.epoch, mark.position, mark.head, mark.position - 1),
+        Mark(mark.epoch + 1, mark.position, mark.head, mark.reserved_to),
+    ):
+        marks.mark = wrong
+        journal = Journal(tmp_path / "journal.sqlite", FixedClock(1_800_000_000), marks)
+        with pytest.raises(Unfit, match="older or foreign"):
+            journal.begin()
+        journal.close()
+    marks.mark = None
+    journal = Journal(tmp_path / "journal.sqlite", FixedClock(1_800_000_000), marks)
+    with pytest.raises(Unfit, match="no mark"):
+        journal.begin()
+    journal.close()
+
+
+def test_two_signers_never_share_a_journal(tmp_path: Path) -> None:
+    first = opened(tmp_path, OneMark())
+    with pytest.raises(Unfit, match="another signer"):
+        opened(tmp_path, OneMark())
+    first.close()
