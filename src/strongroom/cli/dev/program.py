@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LINE_MAX = 300
 POLL_SECONDS = 0.05
 STOP_SECONDS = 15.0
 
@@ -57,6 +58,7 @@ class Running:
         self.pid = popen.pid
         self.started = time.monotonic()
         self._popen = popen
+        self._asked = False
 
     @property
     def exit_code(self) -> int | None:
@@ -81,12 +83,14 @@ class Running:
 
     def ask_to_stop(self) -> None:
         """Send the program's own stop signal; it may take its time."""
+        self._asked = True
         if self.exit_code is None:
             self._popen.send_signal(self.program.stop_signal)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End it: ask, wait, then kill the whole group. Afterwards nothing of it runs."""
-        self.ask_to_stop()
+        if not self._asked:
+            self.ask_to_stop()
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout=seconds)
         self.kill()

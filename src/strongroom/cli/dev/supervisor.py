@@ -19,6 +19,7 @@ from typing import Self
 from strongroom.cli.dev import guardian
 from strongroom.cli.dev.program import (
     POLL_SECONDS,
+    STOP_SECONDS,
     Program,
     ProgramFailed,
     Running,
@@ -61,6 +62,7 @@ class Supervisor:
         patience: Patience | None = None,
     ) -> None:
         self._slots: dict[str, _Slot] = {}
+        self._started: list[list[str]] = []
         self._patience = patience or Patience()
         self._pids_file = pids_file
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -92,6 +94,7 @@ class Supervisor:
         One that dies before it answers ends the start: it would not do better the next time.
         """
         slots = [_Slot(program, start(program)) for program in programs]
+        self._started.append([program.name for program in programs])
         self._slots.update({slot.program.name: slot for slot in slots})
         self._tell()
         while slots := [slot for slot in slots if slot.child and not self._ready(slot.child)]:
@@ -132,11 +135,17 @@ class Supervisor:
             self._look_after(slot)
 
     def stop_all(self) -> None:
-        """End all programs, the last started first; one that will not end is killed."""
-        for slot in reversed(self._slots.values()):
-            if slot.child is not None:
-                slot.child.stop(seconds=0.5 if self._interrupted > 1 else 15.0)
+        """End all programs, those started last first; one that will not end is killed."""
+        for together in reversed(self._started):
+            children = [self._slots[name].child for name in together]
+            for child in children:
+                if child is not None:
+                    child.ask_to_stop()
+            for child in children:
+                if child is not None:
+                    child.stop(seconds=0.5 if self._interrupted > 1 else STOP_SECONDS)
         self._slots.clear()
+        self._started.clear()
         self._publish({})
 
     def _ready(self, child: Running) -> bool:
