@@ -14,6 +14,7 @@ MEMBERS = (
     "blocks.jsonl",
     "receipts.jsonl",
 )
+FILE_MODE = 0o640  # the worker writes, the API's group reads, nobody else
 _CHUNK = 2**20
 
 
@@ -38,6 +39,7 @@ def write_archive(folder: Path, target: Path) -> tuple[bytes, int]:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     size = fresh.stat().st_size
+    fresh.chmod(FILE_MODE)
     fresh.replace(target)
     _sync_folder(target.parent)
     return digest.digest(), size

@@ -42,7 +42,7 @@ _ACTOR: Final[Actor] = system("exports")
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds bundles into `export_dir` (made if it is not there, readable by its owner only)."""
+    """Builds bundles into `export_dir`, which is made if it is not there; no world may read it."""
 
     database: Database
     export_dir: Path
@@ -90,7 +90,8 @@ class Builder:
         cut = asked.organisation_index
         folder = self._folder(row)
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700, parents=True)
+        self.export_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
         source = Source(self.database, _ACTOR, row.organisation_id)
 
         def progress(rows: int) -> None:

@@ -153,6 +153,7 @@ def test_the_same_contents_give_the_same_bytes(lived: House, tmp_path: Path) -> 
     first = write_archive(tmp_path, tmp_path / "a.zip")
     lived.clock.advance(3600)
     assert write_archive(tmp_path, tmp_path / "b.zip") == first
+    assert (tmp_path / "a.zip").stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
