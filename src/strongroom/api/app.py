@@ -10,7 +10,7 @@ from uuid import uuid4
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from strongroom.api import problem
+from strongroom.api import body, problem
 from strongroom.api.v1 import ROUTERS
 from strongroom.bootstrap.api import Services
 from strongroom.kit import metrics
@@ -45,11 +45,11 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix="/v1")
     _health(app, services)
-    app.middleware("http")(_observe)
+    app.middleware("http")(observe)
     return app
 
 
-async def _observe(
+async def observe(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
     """Give the request its id, log and count it, and say the id in the answer."""
@@ -57,11 +57,23 @@ async def _observe(
     identifier = given if _is_plain(given) else str(uuid4())
     with bind_request_id(identifier):
         started = time.perf_counter()
-        response = await call_next(request)
+        response = await _answer(request, call_next)
         route = getattr(request.scope.get("route"), "path", "unmatched")
         _record(request.method, route, response.status_code, time.perf_counter() - started)
     response.headers["X-Request-Id"] = identifier
     return response
+
+
+async def _answer(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    refused = await body.refuse(request)
+    if refused is not None:
+        return refused
+    try:
+        return await call_next(request)
+    except Exception as error:  # noqa: BLE001 - whatever escaped, the client gets a problem
+        return problem.unknown(error)
 
 
 def _record(method: str, route: str, status: int, seconds: float) -> None:

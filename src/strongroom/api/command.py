@@ -5,7 +5,6 @@ response is built after the commit, so a 2xx is never sent for something that wa
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from strongroom.db.database import UnitOfWork
 from strongroom.db.idempotency import StoredAnswer
 from strongroom.kit.errors import Invalid
 from strongroom.kit.log import request_id
+from strongroom_protocol.canonical import canonical_bytes, parse_json
 
 KEY_FORM = re.compile(r"[\x21-\x7e]{8,128}")
 """Visible ASCII, 8 to 128 characters: long enough to be unique, short enough to index."""
@@ -140,11 +140,8 @@ async def command(
 
 
 def _canonical(body: bytes) -> bytes:
-    """Return JSON with sorted keys and no spaces, so that a re-serialised retry is the same."""
-    try:
-        return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
-    except ValueError:
-        return body
+    """Return the body's RFC 8785 form, so that a re-serialised retry is the same."""
+    return canonical_bytes(parse_json(body)) if body else b""
 
 
 def _answer(status: int, body: str) -> Response:

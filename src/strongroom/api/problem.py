@@ -42,7 +42,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ProtocolError, _malformed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unknown)
 
 
 def _known(_: Request, error: Exception) -> JSONResponse:
@@ -76,7 +75,8 @@ def _http(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, code, str(error.detail))
 
 
-def _unknown(_: Request, error: Exception) -> JSONResponse:
+def unknown(error: Exception) -> JSONResponse:
+    """Return the problem for an error of ours: the log has its trace, the client its id."""
     logger(__name__).error("request.failed", exc_info=error)
     detail = "Something failed here; nothing was changed. Quote the request id when you ask us."
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal.error", detail)

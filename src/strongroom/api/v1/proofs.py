@@ -14,12 +14,19 @@ from strongroom.api.shapes import After, Page, PageSize, Shown, page
 from strongroom.auditlog import service as auditlog
 from strongroom.db.database import UnitOfWork
 from strongroom.exports import service as exports
-from strongroom.exports.errors import NoCheckpoint
 from strongroom.exports.types import ExportView
 from strongroom.identity.types import Role
+from strongroom.kit.errors import Unavailable
 from strongroom.reconciliation import service as reconciliation
 from strongroom.reconciliation.types import ReconciliationRow
 from strongroom_protocol.addresses import checksum
+
+
+class NoCheckpoint(Unavailable):
+    """The log has no signed head yet."""
+
+    code = "log.no_checkpoint"
+
 
 router = APIRouter(tags=["proofs"])
 PROVING = [Depends(needs(Role.COMPLIANCE, Role.AUDITOR, Role.OWNER))]

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Response
 from sqlalchemy import text
 
 from strongroom.api import problem
+from strongroom.api.app import observe
 from strongroom.api.command import Posting
 from strongroom.api.shapes import Shown, Strict
 from strongroom.bootstrap.api import Services, build, ensure_operator
@@ -40,6 +41,7 @@ def application(services: Services) -> FastAPI:
     app = FastAPI()
     app.state.services = services
     problem.install(app)
+    app.middleware("http")(observe)
 
     @app.post("/departments", status_code=201)
     def add(body: NameIn, command: Posting) -> Response:
@@ -192,3 +194,24 @@ def test_p6_the_database_does_not_know_a_token(database: TestDatabase) -> None:
         rows = stolen.execute("SELECT c::text FROM credential AS c").fetchall()
     assert len(rows) == 1
     assert TOKEN not in rows[0][0]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"[" * 100_000, "request.body_refused"),
+        (b'{"name": "one", "name": "two"}', "request.body_refused"),
+        (b'{"name": 1.5}', "request.body_refused"),
+        (b'{"name": ', "request.body_refused"),
+        (b" " * (5 * 1024 * 1024), "request.too_large"),
+    ],
+    ids=["deep", "a key twice", "a fraction", "cut", "large"],
+)
+def test_a_body_that_may_not_be_read(
+    client: httpx.Client, services: Services, body: bytes, code: str
+) -> None:
+    headers = {"Idempotency-Key": "key-0001", "Content-Type": "application/json"}
+    answer = client.post("/departments", content=body, headers=headers)
+    assert answer.status_code in {413, 422}
+    assert answer.json()["code"] == code
+    assert departments(services) == []

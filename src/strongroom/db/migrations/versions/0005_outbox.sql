@@ -23,7 +23,8 @@ CREATE INDEX outbox_due ON outbox (due_at) WHERE done_at IS NULL;
 -- One row a request that changes something: its key, what was asked, what was answered. `answer` is
 -- json, not jsonb: it is given back byte for byte.
 CREATE TABLE idempotency (
-    organisation_id uuid NOT NULL REFERENCES organisation (id),
+    -- Deferred: the unit that registers an organisation takes its key first, like any other.
+    organisation_id uuid NOT NULL REFERENCES organisation (id) DEFERRABLE INITIALLY DEFERRED,
     key             text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
     body_hash       bytea NOT NULL CHECK (octet_length(body_hash) = 32),
     status          integer CHECK (status BETWEEN 200 AND 599),
