@@ -22,12 +22,13 @@ from strongroom.kit.errors import Conflict, Invalid, Unavailable
 from strongroom.kit.ids import HOUSE
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef
-from strongroom.relay.sink import GAS_ACCOUNT, NATIVE_ASSET
+from strongroom.relay.sink import GAS_ACCOUNT
 from strongroom.signing.client import SignerClient
 from strongroom.vaults import service as vaults
 from strongroom.vaults.platform_check import platform_of
 from strongroom.vaults.types import Platform
 from strongroom.wallets import service as wallets
+from strongroom.wallets.service import NATIVE_ASSET
 from strongroom_protocol.addresses import Address, address_of_public_key, checksum, create2
 from strongroom_protocol.deployment import DEPLOYER, SALT, deploy_calldata, runtime_keccak
 from strongroom_protocol.hashing import keccak256

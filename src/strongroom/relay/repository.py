@@ -13,8 +13,8 @@ from strongroom.relay.models import Outgoing, OutgoingAttempt
 from strongroom.relay.rules import AttemptState
 from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt
 
-LEASE_SECONDS: Final = 60
-"""Longer than the signer's and the node's time-outs together: a slow claim is not taken twice."""
+LEASE_SECONDS: Final = 20
+"""How long a dead process keeps a row; a slow one that outlives it is stopped by the fence."""
 
 
 @dataclass(frozen=True, slots=True)

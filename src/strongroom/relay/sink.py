@@ -16,9 +16,8 @@ from strongroom.kit.log import logger
 from strongroom.kit.metrics import counter
 from strongroom.ledger.types import ChainPoint, Leg, Posting
 from strongroom.relay.models import Outgoing, OutgoingAttempt
-from strongroom.wallets.service import custody_code
+from strongroom.wallets.service import NATIVE_ASSET, custody_code
 
-NATIVE_ASSET: Final = "ETH/18"
 GAS_ACCOUNT: Final = "house:gas"
 
 log = logger(__name__)

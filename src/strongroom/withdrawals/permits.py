@@ -27,7 +27,7 @@ from strongroom.withdrawals import approvals, lifecycle, repository, rules
 from strongroom.withdrawals.models import Withdrawal, WithdrawalPermit
 from strongroom_protocol.encoding import from_hex, to_hex
 
-LEASE_SECONDS: Final = 60
+LEASE_SECONDS: Final = 20
 RETRY_SECONDS: Final = 1
 
 log = logger(__name__)
