@@ -206,3 +206,23 @@ def test_a_line_beyond_the_limit_is_refused(
     with pytest.raises(Malformed, match="longer"):
         list(archive.lines("rows.jsonl"))
     archive.close()
+
+
+def test_a_manifest_beyond_the_limit_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strongroom_verify.archive.SMALL_BYTES_MAX", 100)
+    archive = Archive.open(write(contents(), tmp_path / "large.zip"))
+    with pytest.raises(Malformed, match="more than"):
+        archive.read("manifest.json")
+    archive.close()
+
+
+def test_every_member_is_compared_with_its_checksum(tmp_path: Path) -> None:
+    path = write(contents(), tmp_path / "crc.zip")
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"{}", raw.index(b"receipts.jsonl"))] ^= 1
+    path.write_bytes(raw)
+    archive = Archive.open(path)
+    assert archive.damaged() == "receipts.jsonl"
+    archive.close()
