@@ -153,6 +153,11 @@ class Stage:
         data = "0x40c10f19" + to.rjust(32, b"\0").hex() + units.to_bytes(32, "big").hex()
         return self.send(token, data=data, gas="0x30000")
 
+    def pay_token(self, token: bytes, to: bytes, units: int) -> str:
+        """The first account pays in the dollar."""
+        data = "0xa9059cbb" + to.rjust(32, b"\0").hex() + units.to_bytes(32, "big").hex()
+        return self.send(token, data=data, gas="0x30000")
+
     def catch_up(self, *followers: Follower) -> None:
         """Step until nobody has anything to do."""
         for _ in range(STEPS_MAX):

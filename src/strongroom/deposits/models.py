@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Integer
+from sqlalchemy import Identity, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strongroom.db.models import Base, Units
@@ -94,6 +94,8 @@ class DepositTransition(Base):
 
     organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
+    ordinal: Mapped[int] = mapped_column(Identity(always=True))
+    """Rising in the order of writing."""
     deposit_id: Mapped[UUID]
     state: Mapped[str]
     reason: Mapped[str]

@@ -23,9 +23,9 @@ PAGE_MAX = 500
 def settle(uow: UnitOfWork, deposit_id: UUID) -> None:
     """Act on a deposit's verdict, in the unit of its organisation; repeatable.
 
-    CLEAR makes it the client's, HIT quarantines it and opens an alert; any other answer leaves it
-    in suspense. A HIT after the credit moves nothing by itself: people get an alert. Raises
-    DepositUnknown.
+    CLEAR makes it the client's, HIT quarantines it (the screener opened the alert); any other
+    answer leaves it in suspense. A HIT after the credit moves nothing by itself: people get an
+    alert of their own for that. Raises DepositUnknown.
     """
     row = repository.lock(uow, deposit_id)
     if row is None:
@@ -33,7 +33,7 @@ def settle(uow: UnitOfWork, deposit_id: UUID) -> None:
     if row.screening_request_id is None or row.chain_state not in ("confirmed", "finalized"):
         return
     verdict = screening.clearance(uow, row.screening_request_id)
-    if verdict.state == "HIT":
+    if verdict.state == "HIT" and row.disposition == "credited":
         _alert(uow, row, verdict.reason)
     if row.disposition != "unscreened" or verdict.state not in ("CLEAR", "HIT"):
         return
@@ -78,7 +78,7 @@ def _alert(uow: UnitOfWork, row: Deposit, reason: str) -> None:
     screening.open_alert(
         uow,
         organisation_id=row.organisation_id,
-        kind="deposit.sanctioned_payer",
+        kind="deposits.hit_after_credit",
         subject="0x" + row.payer.hex(),
         reference=str(row.id),
         detail={

@@ -70,7 +70,9 @@ class BalanceReader:
             " AND height > %s AND height <= %s LIMIT 1",
             (self._chain_id, cursor.balances_height, cursor.finalized_height),
         ).fetchone()
-        return found is not None
+        return found is not None or watching.begun_between(
+            uow, self._chain_id, cursor.balances_height, cursor.finalized_height
+        )
 
     def _holdings(self, uow: UnitOfWork, cursor: Cursor) -> tuple[list[Holding], bytes | None]:
         found = uow.execute(

@@ -202,6 +202,20 @@ def activate(uow: UnitOfWork, chain_id: int, addresses: Iterable[bytes], height:
     )
 
 
+def begun_between(uow: UnitOfWork, chain_id: int, above: int, up_to: int) -> bool:
+    """Whether any address came to be watched above one height and up to another."""
+    found = uow.session.scalars(
+        select(WatchedAddress.id)
+        .where(
+            WatchedAddress.chain_id == chain_id,
+            WatchedAddress.active_height > above,
+            WatchedAddress.active_height <= up_to,
+        )
+        .limit(1)
+    ).first()
+    return found is not None
+
+
 def late_scans(uow: UnitOfWork, chain_id: int, limit: int) -> list[LateScan]:
     """Addresses whose earlier blocks still have to be read again, oldest registration first."""
     first = func.greatest(

@@ -1,5 +1,6 @@
-"""The stage: a chain, an organisation, an indexer."""
+"""The stage: a chain, an organisation, an indexer, a screener and a worker."""
 
 from tests.factories.chain_stage import connect, stage
+from tests.factories.deposit_stage import flow
 
-__all__ = ["connect", "stage"]
+__all__ = ["connect", "flow", "stage"]

@@ -67,6 +67,7 @@ CALL tenant_table('deposit', 'strongroom_indexer', 'strongroom_relay', 'strongro
 CREATE TABLE deposit_transition (
     organisation_id uuid NOT NULL,
     id              uuid NOT NULL,
+    ordinal         bigint GENERATED ALWAYS AS IDENTITY,
     deposit_id      uuid NOT NULL,
     state           text NOT NULL,
     reason          text NOT NULL,

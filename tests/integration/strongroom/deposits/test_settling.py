@@ -1,0 +1,138 @@
+"""A verdict moves the money out of suspense, and nothing else does (P7: screening fails closed)."""
+
+from uuid import UUID
+
+import pytest
+
+from strongroom.db.actor import system
+from strongroom.deposits import service as deposits
+from strongroom.deposits.errors import DepositUnknown
+from tests.factories.chain_stage import ADDRESS, ETH, SUSPENSE
+from tests.factories.deposit_stage import Flow
+
+
+def payer_of(flow: Flow) -> bytes:
+    return bytes.fromhex(flow.stage.chain.accounts()[0][2:])
+
+
+def pay(flow: Flow, value: int = 5) -> None:
+    flow.stage.send(ADDRESS, value)
+    flow.stage.chain.mine()
+
+
+def test_a_clear_payer_makes_the_money_the_clients(flow: Flow):
+    flow.import_list()
+    pay(flow)
+    flow.stage.catch_up(flow.stage.follower())
+    flow.settle()
+    assert flow.stage.balances() == {
+        f"{flow.stage.custody()} {ETH}": 5,
+        f"client:treasury {ETH}": 5,
+    }
+    (row,) = flow.stage.rows("SELECT * FROM deposit")
+    assert row["disposition"] == "credited"
+    states = flow.stage.rows("SELECT state FROM deposit_transition ORDER BY ordinal")
+    assert [item["state"] for item in states] == ["seen", "unscreened", "credited"]
+    flow.stage.assert_sound()
+
+
+def test_a_listed_payer_is_quarantined_and_people_are_told(flow: Flow):
+    flow.import_list(payer_of(flow))
+    pay(flow)
+    flow.stage.catch_up(flow.stage.follower())
+    flow.settle()
+    assert flow.stage.balances() == {f"{flow.stage.custody()} {ETH}": 5, f"quarantine {ETH}": 5}
+    (alert,) = flow.stage.rows("SELECT * FROM alert")
+    assert alert["organisation_id"] == flow.stage.organisation
+    assert alert["kind"] == "screening.hit"
+
+
+def test_a_payer_listed_after_the_credit_is_told_to_people_and_moves_nothing(flow: Flow):
+    flow.import_list()
+    pay(flow)
+    flow.stage.catch_up(flow.stage.follower())
+    flow.settle()
+    flow.import_list(payer_of(flow))
+    flow.settle()
+    assert flow.stage.balances()[f"client:treasury {ETH}"] == 5
+    kinds = {row["kind"] for row in flow.stage.rows("SELECT kind FROM alert")}
+    assert kinds == {"screening.hit", "deposits.hit_after_credit"}
+
+
+def test_without_a_list_the_money_stays_in_suspense(flow: Flow):
+    pay(flow)
+    flow.stage.catch_up(flow.stage.follower())
+    flow.settle()
+    assert flow.stage.balances()[f"{SUSPENSE} {ETH}"] == 5
+    flow.import_list()
+    flow.settle()
+    assert flow.stage.balances()[f"client:treasury {ETH}"] == 5
+
+
+def test_a_verdict_told_twice_is_acted_on_once(flow: Flow):
+    flow.import_list()
+    pay(flow)
+    flow.stage.catch_up(flow.stage.follower())
+    flow.settle()
+    (row,) = flow.stage.rows("SELECT id FROM deposit")
+    worker = flow.stage.connect("strongroom_worker", pool_size=1)
+    with worker.unit(flow.stage.organisation, system("test")) as uow:
+        deposits.settle(uow, row["id"])
+    assert flow.stage.balances()[f"client:treasury {ETH}"] == 5
+
+
+def test_another_organisation_cannot_settle_it(flow: Flow):
+    worker = flow.stage.connect("strongroom_worker", pool_size=1)
+    with (
+        worker.unit(UUID(int=0), system("test")) as uow,
+        pytest.raises(DepositUnknown),
+    ):
+        deposits.settle(uow, UUID(int=5))
+
+
+def test_a_fork_takes_a_credited_deposit_back_whole(flow: Flow):
+    flow.import_list()
+    follower = flow.stage.follower()
+    pay(flow)
+    flow.stage.catch_up(follower)
+    flow.settle()
+    flow.stage.chain.rpc("anvil_reorg", 1, [])
+    flow.stage.chain.mine()
+    flow.stage.catch_up(follower)
+    assert flow.stage.balances() == {}
+    phases = flow.stage.rows("SELECT phase FROM ledger_transaction ORDER BY booked_at, id")
+    assert [row["phase"] for row in phases] == ["single", "single", "reversal", "reversal"]
+    flow.settle()
+    assert flow.stage.balances() == {}
+    flow.stage.assert_sound()
+
+
+def test_a_credit_that_was_spent_before_the_fork_leaves_a_frozen_debt(flow: Flow):
+    """P3: only a linked reversal may go below the floor, and it freezes the account."""
+    flow.import_list()
+    follower = flow.stage.follower()
+    pay(flow)
+    flow.stage.catch_up(follower)
+    flow.settle()
+    flow.insert_spend()
+    flow.stage.chain.rpc("anvil_reorg", 1, [])
+    flow.stage.chain.mine()
+    flow.stage.catch_up(follower)
+    assert flow.stage.balances()[f"client:treasury {ETH}"] == -5
+    frozen = flow.stage.rows(
+        "SELECT b.frozen FROM ledger_balance AS b JOIN ledger_account AS a"
+        " ON a.id = b.account_id WHERE a.code = 'client:treasury'"
+    )
+    assert frozen == [{"frozen": True}]
+
+
+def test_the_lists_for_people_are_newest_first_in_pages(flow: Flow):
+    for value in (1, 2, 3):
+        pay(flow, value)
+    flow.stage.catch_up(flow.stage.follower())
+    api = flow.stage.connect(pool_size=1)
+    with api.read(flow.stage.organisation, system("test")) as uow:
+        first = deposits.list_deposits(uow, limit=2)
+        rest = deposits.list_deposits(uow, after=first[-1].id)
+        assert [view.units for view in (*first, *rest)] == [3, 2, 1]
+        assert deposits.get(uow, first[0].id).state == "unscreened"
