@@ -16,7 +16,7 @@ from strongroom.indexer.cursor import move_cursor
 from strongroom.indexer.fetch_thread import FetchThread
 from strongroom.indexer.types import Cursor
 from strongroom.kit.ids import HOUSE
-from strongroom.wallets import watching
+from strongroom.wallets import service as wallets
 from strongroom.wallets.types import Holding
 
 TOPIC: Final = "reconciliation.run"
@@ -70,7 +70,7 @@ class BalanceReader:
             " AND height > %s AND height <= %s LIMIT 1",
             (self._chain_id, cursor.balances_height, cursor.finalized_height),
         ).fetchone()
-        return found is not None or watching.begun_between(
+        return found is not None or wallets.begun_between(
             uow, self._chain_id, cursor.balances_height, cursor.finalized_height
         )
 
@@ -90,7 +90,7 @@ class BalanceReader:
             },
         )
         moved = {row[0] for row in found}
-        return watching.holdings(
+        return wallets.holdings(
             uow,
             self._chain_id,
             native_asset=self._native_asset,

@@ -20,7 +20,7 @@ from strongroom.indexer.types import Cursor, IndexedBlock
 from strongroom.kit.check import check
 from strongroom.kit.crash import crash_point
 from strongroom.ledger.types import Posting
-from strongroom.wallets import watching
+from strongroom.wallets import service as wallets
 
 ACTOR: Final[Actor] = system("indexer")
 TOUCHED_MAX: Final = 50
@@ -157,16 +157,16 @@ class BlockBooks:
         with self._database.unit(None, ACTOR) as uow:
             moved = move_cursor(uow, cursor)
             bookings = [b for block in blocks for b in self._add_late_block(uow, moved, block)]
-            watching.record_scan(uow, self._chain_id, address, up_to)
+            wallets.record_scan(uow, self._chain_id, address, up_to)
             book(uow, bookings)
         return moved
 
     def _take_up(self, uow: UnitOfWork, height: int, watched: Iterable[bytes]) -> None:
-        waiting = watching.pending(uow, self._chain_id)
+        waiting = wallets.pending(uow, self._chain_id)
         if not waiting <= set(watched):
             raise WatchedChanged("An address was registered meanwhile; the block is matched again.")
         if waiting:
-            watching.activate(uow, self._chain_id, waiting, height)
+            wallets.activate(uow, self._chain_id, waiting, height)
 
     def _see(self, uow: UnitOfWork, view: BlockView) -> None:
         for sink in self._seen_sinks:

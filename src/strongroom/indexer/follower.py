@@ -18,7 +18,7 @@ from strongroom.indexer.fetch_thread import RANGE_BLOCKS, Ahead, FetchThread
 from strongroom.indexer.types import Cursor, FetchedBlock, IndexedBlock, Tip
 from strongroom.kit.log import logger
 from strongroom.kit.metrics import counter, gauge
-from strongroom.wallets import watching
+from strongroom.wallets import service as wallets
 from strongroom.wallets.types import Watched
 
 MATCHES_MAX: Final = 5
@@ -197,7 +197,7 @@ class Follower:
     def _scan_late(self, cursor: Cursor) -> bool:
         """Read earlier blocks again for an address that was registered after them."""
         with self._database.read(None, ACTOR) as uow:
-            scans = watching.late_scans(uow, self._chain_id, limit=1)
+            scans = wallets.late_scans(uow, self._chain_id, limit=1)
         for scan in scans:
             first = max(scan.first_height, cursor.start_height + 1)
             last = min(scan.last_height, first + RANGE_BLOCKS - 1)
@@ -214,7 +214,7 @@ class Follower:
 
     def _take_up(self, cursor: Cursor) -> bool:
         with self._database.read(None, ACTOR) as uow:
-            waiting = watching.pending(uow, self._chain_id)
+            waiting = wallets.pending(uow, self._chain_id)
         if waiting:
             self._load_watched()
             self._cursor = self._books.take_up(cursor, self._watched)
@@ -238,7 +238,7 @@ class Follower:
 
     def _load_watched(self) -> None:
         with self._database.read(None, ACTOR) as uow:
-            self._watched = watching.watched(uow, self._chain_id)
+            self._watched = wallets.watched(uow, self._chain_id)
 
     def _forget(self) -> None:
         self._cursor = None
