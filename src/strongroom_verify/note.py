@@ -1,6 +1,6 @@
 """The signed checkpoint: C2SP tlog-checkpoint in a C2SP signed-note, one Ed25519 line.
 
-Three lines (origin, size, base64 of the root), an empty line, then the signature line: an em
+Three lines (origin, size, base64 of the root), extension lines if any, an empty line, then the signature line: an em
 dash, the origin again, and base64 of four bytes naming the key followed by the signature.
 """
 
@@ -18,6 +18,7 @@ from strongroom_verify.errors import Malformed
 _ED25519 = b"\x01"
 _SHAPE = re.compile(
     r"(?P<origin>[^\s+]+)\n(?P<size>0|[1-9][0-9]{0,15})\n(?P<root>[A-Za-z0-9+/]{43}=)\n"
+    r"(?:[ -~]+\n){0,16}"  # extension lines, such as the head of the signer's own journal
     r"\n\u2014 (?P<name>[^\s+]+) (?P<signature>[A-Za-z0-9+/=]+)\n"
 )
 
