@@ -13,10 +13,13 @@ from strongroom_verify.errors import Malformed
 from strongroom_verify.ethereum import TokenTransfer
 from strongroom_verify.postings import ON_CHAIN_KINDS, ChainPoint, Leg, Movement, Posting
 
+MOVING = frozenset({"single", "post", "reversal"})
+"""Phases that move an account's balance; holds and their ends only reserve."""
 LEVELS = {
     "log": "equal to a proven token log",
     "transaction": "equal to a proven transaction",
     "receipt": "with a transaction proven to have succeeded",
+    "fee": "for a proven transaction's fee",
     "block": "with a block only",
 }
 
@@ -33,10 +36,12 @@ class ChainCheck:
         self.levels: Counter[str] = Counter()
 
     def check(self, posting: Posting) -> None:
-        """Check one row that names a block. Raises Malformed when chain and row differ."""
+        """Check one row. Raises Malformed when chain and row differ, or custody moves off chain."""
         if posting.phase == "hold":
             self._holds[posting.key] = posting.legs
         point, movement = posting.chain, posting.movement
+        if movement is None and posting.phase in MOVING and self._moves_custody(posting):
+            raise Malformed("the row moves custody but names no transaction on chain")
         if point is None:
             return
         header = self._proofs.headers.get((point.chain_id, point.block_hash))
@@ -52,7 +57,7 @@ class ChainCheck:
         if proven is None:
             raise Malformed("the bundle has no receipt of the transaction that the row names")
         if movement.kind not in ON_CHAIN_KINDS:
-            self.levels["receipt"] += 1
+            self.levels["fee"] += 1
             return
         if not proven.receipt.succeeded:
             raise Malformed("the transaction failed on chain, so it moved nothing")
@@ -60,6 +65,10 @@ class ChainCheck:
         _check_accounts(posting.phase, leg, movement, point)
         self._check_once(key, posting, movement)
         self.levels[self._prove(key, proven, leg, movement)] += 1
+
+    def _moves_custody(self, posting: Posting) -> bool:
+        legs = posting.legs or self._held(posting)
+        return any("custody:" in {leg.debit[:8], leg.credit[:8]} for leg in legs)
 
     def _held(self, posting: Posting) -> tuple[Leg, ...]:
         """The legs of the hold that a posting without legs moves."""

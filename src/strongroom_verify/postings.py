@@ -8,6 +8,7 @@ from strongroom_verify.fields import Fields, unhex
 
 TYPE = "posting"
 _KEYS = "type key kind phase refers_to legs chain memo"
+PHASES = frozenset({"single", "hold", "post", "void", "expire", "reversal"})
 ON_CHAIN_KINDS = frozenset({"native", "internal", "erc20"})
 
 
@@ -69,6 +70,8 @@ def read_posting(value: Any) -> Posting:
     legs = row.any("legs")
     if not isinstance(legs, list):
         raise Malformed("row.legs is not a list")
+    if row.text("phase") not in PHASES:
+        raise Malformed("row.phase is none of the known ones")
     return Posting(
         row.text("key"),
         row.text("phase"),

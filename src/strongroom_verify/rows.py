@@ -128,7 +128,7 @@ def _check_content(
     row: Row, chain: ChainCheck, sums: Counter[str], findings: Findings, where: str
 ) -> None:
     if row.value["type"] != POSTING_TYPE:
-        return
+        raise Malformed(f"a row of type {row.value['type'][:40]!r} is not part of this format")
     posting = read_posting(row.value)
     for leg in posting.legs:
         sums[leg.asset] += leg.units

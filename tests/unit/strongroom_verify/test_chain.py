@@ -64,6 +64,14 @@ LIES: dict[str, tuple[Change, str]] = {
         memo("token", "0x" + "70" * 20, NATIVE_ROW),
         "names a token",
     ),
+    "custody that moves off the chain": (
+        lambda draft: row(draft, TOKEN_ROW).update(chain=None),
+        "moves custody but names no transaction",
+    ),
+    "custody that moves in a block at large": (
+        lambda draft: row(draft, TOKEN_ROW).update(memo={}),
+        "moves custody but names no transaction",
+    ),
     "no header": (lambda draft: draft.blocks.pop(), "no header"),
     "no receipt": (lambda draft: draft.receipts.pop(), "no receipt"),
     "a proof that ends early": (
@@ -171,7 +179,7 @@ def test_a_fee_names_its_transaction_only(draft: Draft, judge: Judge) -> None:
     fee["memo"] |= {"position": "", "to": ""}
     report = judge(seal(one_block(draft, [fee], block, 0)))
     assert report.accepted
-    assert report.facts["rows_on_chain"] == {"receipt": 1}
+    assert report.facts["rows_on_chain"] == {"fee": 1}
 
 
 def test_an_export_without_chain_rows_says_not_checked(draft: Draft, judge: Judge) -> None:
@@ -183,3 +191,14 @@ def test_an_export_without_chain_rows_says_not_checked(draft: Draft, judge: Judg
     report = judge(seal(plain))
     assert report.accepted
     assert report.outcomes[3].state == "NOT CHECKED"
+
+
+@pytest.mark.parametrize(("name", "value"), [("type", "payment"), ("phase", "maybe")])
+def test_rows_outside_the_format_are_refused(
+    draft: Draft, judge: Judge, name: str, value: str
+) -> None:
+    """A row that the verifier cannot read is not one that it may pass over."""
+    other = first_day()
+    other.key = draft.key
+    row(other, (2, 1))[name] = value
+    assert failures(judge(seal(other))) == {"INTEGRITY": "rows.jsonl line 4 (record 2, row 1)"}
