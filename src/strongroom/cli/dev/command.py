@@ -92,13 +92,16 @@ def _start(supervisor: Supervisor, table: Table) -> None:
     if not state.made:
         with screen.step("ceremony", "tokens and the signer's keys"):
             _ceremony(supervisor, table)
-    with screen.step("migrate", "database, roles, tables"):
-        supervisor.command(table.migrate())
+    if not state.marked(migrated := f"migrated-{table.schema_fingerprint()}"):
+        with screen.step("migrate", "database, roles, tables"):
+            supervisor.command(table.migrate())
+        state.mark(migrated)
     with screen.step("signer", "opens its token"):
         supervisor.start([table.signer()])
-    if not state.made:
+    if not state.marked(deployed := f"deployed-{table.contracts_fingerprint()}"):
         with screen.step("deploy", "contracts, gas money for the relay"):
             supervisor.command(table.deploy())
+        state.mark(deployed)
     services = table.services()
     with screen.step("services", ", ".join(program.name for program in services)):
         supervisor.start(services)

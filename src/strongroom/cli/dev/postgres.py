@@ -10,12 +10,13 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from strongroom.cli.dev.access import let_pass, unprivileged_account
-from strongroom.cli.dev.program import Program, ProgramFailed, last_lines
+from strongroom.cli.dev.program import POLL_SECONDS, Program, ProgramFailed, last_lines
 
 SUPERUSER = "postgres"
 SOCKET_PATH_MAX = 107  # sun_path of unix(7), less its final zero
@@ -80,15 +81,31 @@ class EmbeddedPostgres:
             name="postgres",
             argv=tuple(argv),
             log=self.log,
+            before=self.wait_for_former,
             ready=self.answers,
             stop_signal=signal.SIGINT,  # "fast": sessions end, the data is written out
             death_signal=signal.SIGINT,
             account=self.account,
         )
 
+    def wait_for_former(self, seconds: float = 10.0) -> None:
+        """Wait until nobody uses the memory of a server killed by force.
+
+        Its sessions outlive it for a moment, in groups of their own, and a new server refuses to
+        start beside them. `postmaster.pid` names the block, /proc/sysvipc/shm who is attached.
+        """
+        try:
+            block = (self.folder / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        except (OSError, IndexError):
+            return
+        deadline = time.monotonic() + seconds
+        while _attached(block) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
     def answers(self) -> bool:
         """Say whether the server accepts connections (pg_isready)."""
-        command = [str(self.programs / "pg_isready"), "-q", "-h", str(self.socket_folder)]
+        command = [str(self.programs / "pg_isready"), "-q", "-U", SUPERUSER, "-d", "postgres"]
+        command += ["-h", str(self.socket_folder)]
         return subprocess.run(command, check=False, timeout=10).returncode == 0
 
     def _run(self, name: str, arguments: Sequence[str]) -> None:
@@ -121,6 +138,15 @@ class EmbeddedPostgres:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         for target in (self.programs / "postgres", self.folder, self.socket_folder):
             let_pass(target, self.account)
+
+
+def _attached(block: str) -> bool:
+    """Say whether a process is attached to the System V memory block with this id."""
+    try:
+        rows = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    except OSError:
+        return False
+    return any(row.split()[1] == block and row.split()[6] != "0" for row in rows)
 
 
 def postgres_programs() -> Path:

@@ -41,6 +41,7 @@ class Program:
     argv: tuple[str, ...]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    before: Callable[[], None] = lambda: None  # runs just before each start
     ready: Callable[[], bool] = lambda: True
     ready_seconds: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
@@ -105,6 +106,7 @@ class Running:
 def start(program: Program, *, terminal: bool = False) -> Running:
     """Start a program, its output appended to its log (or on the terminal, when told so)."""
     program.log.parent.mkdir(parents=True, exist_ok=True)
+    program.before()
     environment = {**os.environ, **program.environment}
     command = [*_front(program), *program.argv]
     with program.log.open("ab") as log:

@@ -66,7 +66,7 @@ class State:
         return bool(self._read(self.stamp).get("made"))
 
     def mark(self, name: str) -> None:
-        """Remember that something was done once (`first-day`)."""
+        """Remember that something was done (`first-day`, `migrated-…`)."""
         self.path(f"{name}.done").touch()
 
     def marked(self, name: str) -> bool:

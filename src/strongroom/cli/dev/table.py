@@ -3,9 +3,10 @@
 Only what differs between processes stands here; change a line to change a process.
 """
 
+import hashlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +83,15 @@ class Table:
     def migrate(self) -> Program:
         """Return the command that makes the database, its roles and its tables."""
         return self._command("migrate", "strongroom", "db", "migrate")
+
+    def schema_fingerprint(self) -> str:
+        """Return what changes when a migration is added, so that it runs at the next start."""
+        folder = self.root / "src" / "strongroom" / "db"
+        return fingerprint(sorted([*folder.rglob("*.sql"), *folder.rglob("versions/*.py")]))
+
+    def contracts_fingerprint(self) -> str:
+        """Return what changes when the platform's contracts do."""
+        return fingerprint([self.root / "src" / "strongroom_protocol" / "artifacts.json"])
 
     def screener_key(self) -> Program:
         """Return the command that makes the screener's key and prints its public half."""
@@ -217,6 +227,14 @@ class Table:
 
     def _log(self, name: str) -> Path:
         return self.state.logs / f"{name}.log"
+
+
+def fingerprint(files: Sequence[Path]) -> str:
+    """Return a short hash of the files' contents, in this order."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def executable(name: str) -> str:
