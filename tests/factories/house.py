@@ -211,6 +211,11 @@ class House:
         data = keccak(text="balanceOf(address)")[:4] + encode(["address"], [address])
         return int.from_bytes(self.node.call(bytes.fromhex(self.dollar[2:]), data), "big")
 
+    def execute(self, text: str, *values: object) -> None:
+        """Arrange something as a superuser."""
+        with psycopg.connect(self.database.conninfo()) as connection:
+            connection.execute(text.encode(), values)
+
     def query(self, text: str, *values: object) -> list[tuple[Any, ...]]:
         """Look into the database as a superuser."""
         with psycopg.connect(self.database.conninfo()) as connection:
