@@ -48,7 +48,7 @@ def fiat(cast: Cast) -> None:
     treasury = balances["client:treasury", EUR]["available"]
     operations = balances["client:operations", EUR]["available"]
     diary.check(
-        (treasury, operations) == ("20999.50", "4000.50"),
+        (treasury, operations) == ("20999.5", "4000.5"),
         "25,000.00 EUR credited by two people; 4,000.50 of it moved to operations",
         (treasury, operations),
     )
@@ -81,5 +81,14 @@ def reconcile(cast: Cast) -> None:
             f"{asset}: ledger = chain, read here at {len(row['addresses'])} addresses",
             (ledger, chain),
         )
+    relay = diary.get("installation")["relay"]
+    house = cast.operator.get("/v1/reconciliation")
+    gas = next(row for row in house["items"] if relay in row["addresses"])
+    held = node.balance(relay, None, house["height"])
+    diary.check(
+        int(gas["ledger_units"]) == int(gas["chain_units"]) == held,
+        "the house's gas wallet too, to the wei",
+        (gas, held),
+    )
     diary.say(f"at finalized block {found['height']}")
     diary.table(("asset", "ledger", "chain", "difference"), *rows)

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 Value = TypeVar("Value")
+WIDTH = 110
+"""An address and what stands beside it, on one line; narrower terminals wrap."""
 
 
 class DayFailed(Exception):
@@ -24,6 +26,7 @@ class Diary:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._console.width = max(self._console.width, WIDTH)
         self._values: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         self.day = self.once("day", lambda: secrets.token_hex(6))
 
@@ -63,7 +66,7 @@ class Diary:
         """Print a small table; the first row is its head, all but the first column right."""
         table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
         for number, head in enumerate(rows[0]):
-            table.add_column(head, justify="left" if number == 0 else "right")
+            table.add_column(head, justify="left" if number == 0 else "right", no_wrap=True)
         for row in rows[1:]:
             table.add_row(*row)
         self._console.print(_indented(table))

@@ -1,7 +1,8 @@
 """The signed checkpoint: C2SP tlog-checkpoint in a C2SP signed-note, one Ed25519 line.
 
-Three lines (origin, size, base64 of the root), extension lines if any, an empty line, then the signature line: an em
-dash, the origin again, and base64 of four bytes naming the key followed by the signature.
+Three lines (origin, size, base64 of the root), extension lines if any, an empty line, then the
+signature line: an em dash, the origin again, and base64 of four bytes naming the key followed by
+the signature.
 """
 
 import base64
