@@ -11,6 +11,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -92,13 +93,10 @@ class Builder:
         shutil.rmtree(folder, ignore_errors=True)
         self.export_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
-        source = Source(self.database, _ACTOR, row.organisation_id)
-
-        def progress(rows: int) -> None:
-            repository.keep_alive(uow)
-            self._tell(row, rows)
-
-        rows, references = parts.write_rows(source, folder / "rows.jsonl", cut, progress)
+        source = self._source(uow, row)
+        rows, references = parts.write_rows(
+            source, folder / "rows.jsonl", cut, lambda lines: self._tell(row, lines)
+        )
         blocks, receipts = parts.write_chain(source, folder, references)
         origin = checkpoint.note.split("\n", 1)[0]
         files = {"rows.jsonl": rows, "blocks.jsonl": blocks, "receipts.jsonl": receipts}
@@ -124,7 +122,7 @@ class Builder:
             # Another machine, or an emptied folder: write again, with a new record.
             row.built_hash, row.state = None, "requested"
             return True
-        source = Source(self.database, _ACTOR, row.organisation_id)
+        source = self._source(uow, row)
         last, size = own.organisation_index, checkpoint.size
         parts.write_records(source, folder / "records.jsonl", last, size)
         _write_whole(folder / "checkpoint.txt", checkpoint.note.encode())
@@ -135,6 +133,11 @@ class Builder:
         uow.session.flush()
         shutil.rmtree(folder, ignore_errors=True)
         return True
+
+    def _source(self, uow: UnitOfWork, row: Export) -> Source:
+        """Reads in transactions of its own, and keeps the job's from being ended for idling."""
+        alive = partial(repository.keep_alive, uow)
+        return Source(self.database, _ACTOR, row.organisation_id, alive)
 
     def _tell(self, row: Export, rows: int) -> None:
         """Store the progress at once, in a unit of its own, for whoever watches."""

@@ -23,6 +23,7 @@ from strongroom_protocol.canonical import canonical_bytes
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.merkle import leaf_hash
 
+ALIVE_LINES = 1_000  # how often the job's own transaction is told that it is not idling
 MEMBER_BYTES_MAX = 2_000_000_000  # ZIP's plain form ends at 2^31 - 1; the format has no other
 
 
@@ -37,8 +38,8 @@ class Written:
 class LineFile:
     """Writes canonical lines and hashes them on the way."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file, self._name = file, name
+    def __init__(self, file: BinaryIO, name: str, alive: Callable[[], None]) -> None:
+        self._file, self._name, self._alive = file, name, alive
         self._digest = hashlib.sha256()
         self._size = 0
         self.lines = 0
@@ -54,6 +55,8 @@ class LineFile:
         self._file.write(line + b"\n")
         self._digest.update(line + b"\n")
         self.lines += 1
+        if self.lines % ALIVE_LINES == 0:
+            self._alive()
 
     def sha256(self) -> bytes:
         """Hash of everything written."""
@@ -61,11 +64,11 @@ class LineFile:
 
 
 @contextmanager
-def line_file(path: Path) -> Iterator[tuple[LineFile, Written]]:
+def line_file(path: Path, alive: Callable[[], None]) -> Iterator[tuple[LineFile, Written]]:
     """A file to write lines to; on leaving it is on the disk, and Written is filled in."""
     written = Written()
     with path.open("wb") as file:
-        lines = LineFile(file, path.name)
+        lines = LineFile(file, path.name, alive)
         yield lines, written
         file.flush()
         os.fsync(file.fileno())
@@ -79,6 +82,7 @@ class Source:
     database: Database
     actor: Actor
     organisation_id: UUID
+    alive: Callable[[], None]
 
     def pages(self, until: int, *, with_rows: bool) -> Iterator[list[LogEntry]]:
         """The organisation's records up to a place. They never change, so pages fit together."""
@@ -99,7 +103,7 @@ def write_rows(
 ) -> tuple[Written, References]:
     """rows.jsonl: every row of every record up to the cut, with its proof to the rows_root."""
     references = References()
-    with line_file(path) as (file, written):
+    with line_file(path, source.alive) as (file, written):
         for page in source.pages(cut, with_rows=True):
             for entry in page:
                 _write_rows_of(entry, file, references)
@@ -126,7 +130,7 @@ def _write_rows_of(entry: LogEntry, file: LineFile, references: References) -> N
 def write_chain(source: Source, folder: Path, references: References) -> tuple[Written, Written]:
     """blocks.jsonl and receipts.jsonl. Raises ExportImpossible naming what is not kept."""
     with source.database.read(source.organisation_id, source.actor) as uow:
-        with line_file(folder / "blocks.jsonl") as (file, blocks):
+        with line_file(folder / "blocks.jsonl", source.alive) as (file, blocks):
             for header in repository.headers(uow, references.blocks):
                 line = {
                     "chain_id": header.chain_id,
@@ -135,7 +139,7 @@ def write_chain(source: Source, folder: Path, references: References) -> tuple[W
                     "header": to_hex(header.header),
                 }
                 file.write(canonical_bytes(line))
-        with line_file(folder / "receipts.jsonl") as (file, receipts):
+        with line_file(folder / "receipts.jsonl", source.alive) as (file, receipts):
             for proof in repository.receipts(uow, references.transactions):
                 nodes = proof.tx_proof
                 line = {
@@ -161,7 +165,7 @@ def write_chain(source: Source, folder: Path, references: References) -> tuple[W
 
 def write_records(source: Source, path: Path, last: int, size: int) -> None:
     """records.jsonl: every record up to the export's own, with its proof to the checkpoint."""
-    with line_file(path) as (file, _):
+    with line_file(path, source.alive) as (file, _):
         for page in source.pages(last, with_rows=False):
             with source.database.read(source.organisation_id, source.actor) as uow:
                 for entry in page:

@@ -74,6 +74,14 @@ LIES: dict[str, tuple[Change, str]] = {
     ),
     "no header": (lambda draft: draft.blocks.pop(), "no header"),
     "no receipt": (lambda draft: draft.receipts.pop(), "no receipt"),
+    "a block twice": (
+        lambda draft: draft.blocks.append(draft.blocks[0]),
+        "block stands here twice",
+    ),
+    "a receipt twice": (
+        lambda draft: draft.receipts.append(draft.receipts[0]),
+        "receipt stands here twice",
+    ),
     "a proof that ends early": (
         lambda draft: draft.receipts[1]["receipt_proof"].pop(),
         "cut off",
