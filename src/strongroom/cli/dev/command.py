@@ -58,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-first-day", action="store_true", help="start everything, but play nothing"
     )
+    parser.add_argument(
+        "--crash",
+        action="append",
+        default=[],
+        metavar="NAME=POINT:N",
+        help="let a process kill itself at the Nth pass of a named crash point, once",
+    )
     parser.set_defaults(verb="up", name="")
     verbs = parser.add_subparsers(dest="verb", metavar="", required=False)
     kill = verbs.add_parser("kill", help="kill -9 one process; the supervisor brings it back")
@@ -65,9 +72,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _crashes(words: list[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    for name, _, point in pairs:
+        if ":" not in point:
+            message = f"--crash {name} names no point; for example --crash relay=commit.after:3"
+            raise ProgramFailed(message)
+    return {name: point for name, _, point in pairs}
+
+
 def _up(options: argparse.Namespace, state: State) -> int:
     begun = time.monotonic()
-    table = Table(_repository(), state, Ports(options.port_base))
+    table = Table(_repository(), state, Ports(options.port_base), _crashes(options.crash))
     screen.heading("Strongroom")
     table.check_parts()
     state.open(fresh=options.fresh)

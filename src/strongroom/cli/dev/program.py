@@ -19,6 +19,7 @@ from pathlib import Path
 LINE_MAX = 300
 POLL_SECONDS = 0.05
 STOP_SECONDS = 15.0
+CRASH_VARIABLE = "STRONGROOM_CRASH_AT"
 
 
 class ProgramFailed(Exception):
@@ -41,6 +42,7 @@ class Program:
     argv: tuple[str, ...]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    crash_at: str | None = None  # "name:n", see kit.crash; for the first start only
     before: Callable[[], None] = lambda: None  # runs just before each start
     ready: Callable[[], bool] = lambda: True
     ready_seconds: float = 60.0
@@ -108,6 +110,9 @@ def start(program: Program, *, terminal: bool = False) -> Running:
     program.log.parent.mkdir(parents=True, exist_ok=True)
     program.before()
     environment = {**os.environ, **program.environment}
+    environment.pop(CRASH_VARIABLE, None)
+    if program.crash_at is not None:
+        environment[CRASH_VARIABLE] = program.crash_at
     command = [*_front(program), *program.argv]
     with program.log.open("ab") as log:
         popen = subprocess.Popen(

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Self
@@ -93,7 +93,7 @@ class Supervisor:
 
         One that dies before it answers ends the start: it would not do better the next time.
         """
-        slots = [_Slot(program, start(program)) for program in programs]
+        slots = [_Slot(replace(program, crash_at=None), start(program)) for program in programs]
         self._started.append([program.name for program in programs])
         self._slots.update({slot.program.name: slot for slot in slots})
         self._tell()

@@ -7,7 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from strongroom.cli.dev.anvil import CHAIN_ID, anvil_binary, anvil_program, node_url
@@ -41,6 +41,7 @@ class Table:
     root: Path
     state: State
     ports: Ports
+    crashes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def postgres(self) -> EmbeddedPostgres:
@@ -119,6 +120,7 @@ class Table:
             environment={**self.signer_environment(), "STRONGROOM_HEALTH_PORT": str(port)},
             ready=unix_socket_accepts(self.signer_socket),
             port=port,
+            crash_at=self.crashes.get("signer"),
         )
 
     def services(self) -> list[Program]:
@@ -213,6 +215,7 @@ class Table:
             environment=environment,
             ready=http_ok(port, "/healthz"),
             port=port,
+            crash_at=self.crashes.get(name),
         )
 
     def _command(self, name: str, script: str, *words: str) -> Program:

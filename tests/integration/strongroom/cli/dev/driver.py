@@ -27,7 +27,12 @@ def main(folder: Path, base: int, parent: str) -> int:
     state = State(folder)
     state.open(fresh=False)
     table = Table(Path.cwd(), state, Ports(base))
-    ours = Program(name="ours", argv=(sys.executable, "-c", parent), log=state.logs / "ours.log")
+    ours = Program(
+        name="ours",
+        argv=(sys.executable, "-c", parent),
+        log=state.logs / "ours.log",
+        crash_at="x:1",
+    )
     try:
         with Supervisor(state.pids, state.write_pids, say, PATIENCE) as supervisor:
             table.postgres.prepare()

@@ -127,6 +127,19 @@ def test_a_process_killed_by_force_is_brought_back() -> None:
         assert set(it.pids()) == PARTS
 
 
+def test_a_crash_is_planted_in_the_first_start_only() -> None:
+    said_by_each_start = (
+        "import os, sys, time; print(os.environ.get('STRONGROOM_CRASH_AT'), flush=True); "
+        "time.sleep(600)"
+    )
+    with driven(said_by_each_start) as it:
+        it.read_until("up")
+        log = it.folder / "state" / "logs" / "ours.log"
+        assert eventually(lambda: log.read_text() == "x:1\n")
+        os.kill(it.pids()["ours"], signal.SIGKILL)
+        assert eventually(lambda: log.read_text() == "x:1\nNone\n")
+
+
 def test_a_process_that_cannot_live_ends_the_run_with_the_end_of_its_log() -> None:
     with driven("import sys; sys.exit('no configuration was found')") as it:
         it.read_until("failed:")
