@@ -302,7 +302,8 @@ def leaf_of(index: int, number: int, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def note(key: Ed25519PrivateKey, size: int, root: bytes, origin: str = ORIGIN) -> bytes:
-    text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
+    # The signer adds a line of its own: the head of its journal.
+    text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\njournal 1 7 00ff\n".encode()
     public = key.public_key().public_bytes_raw()
     named = sha256(origin.encode() + b"\n\x01" + public)[:4]
     stamp = base64.b64encode(named + key.sign(text)).decode()
