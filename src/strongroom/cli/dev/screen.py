@@ -25,7 +25,8 @@ def heading(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print something that a person should notice, though all goes on."""
-    say(f"  {styled('!', YELLOW)} {text}")
+    over = "\r\033[K" if sys.stdout.isatty() else ""
+    say(f"{over}  {styled('!', YELLOW)} {text}")
 
 
 def fail(text: str) -> None:
