@@ -151,7 +151,9 @@ def holdings(
     complete = [
         WatchedAddress.chain_id == chain_id,
         WatchedAddress.active_height <= up_to,
+        # Nothing to read again, or read again as far as the first block it was watched in.
         WatchedAddress.scan_from_height.is_(None)
+        | (WatchedAddress.scan_from_height > WatchedAddress.active_height)
         | (WatchedAddress.scanned_height >= WatchedAddress.active_height),
     ]
     query = select(WatchedAddress.organisation_id, WatchedAddress.address).where(*complete)
