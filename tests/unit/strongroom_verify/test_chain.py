@@ -54,6 +54,10 @@ LIES: dict[str, tuple[Change, str]] = {
     "another log of the block": (memo("position", "-1"), "no such transfer"),
     "another recipient": (memo("to", "0x" + "ab" * 20), "not the transfer's recipient"),
     "another account": (leg("debit", custody(VAULT)), "not the transfer's recipient"),
+    "another account to take from": (
+        leg("credit", custody(PAYER), (3, 0)),
+        "not the transfer's sender",
+    ),
     "no custody at all": (leg("debit", "client:treasury"), "exactly one leg of custody"),
     "another height": (point("height", 8), "says height 8"),
     "another chain": (point("chain_id", 1), "no header"),

@@ -99,7 +99,7 @@ class House:
             return service.request_export(uow, organisation_id=organisation)
 
     def view(self, export: UUID) -> ExportView:
-        with self.worker.read(ONE, AUDITOR) as uow:
+        with self.worker.read(None, AUDITOR) as uow:
             return service.get(uow, export)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -124,7 +124,7 @@ class House:
             self.clock.advance(1)
         view = self.view(export)
         assert view.state == "ready", view
-        with self.worker.read(ONE, AUDITOR) as uow:
+        with self.worker.read(None, AUDITOR) as uow:
             return service.path(uow, export, self.export_dir)
 
     def verify(self, bundle: Path) -> Report:

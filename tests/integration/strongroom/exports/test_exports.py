@@ -10,6 +10,7 @@ from strongroom.db import outbox
 from strongroom.exports import parts, service
 from strongroom.exports.archive import MEMBERS, write_archive
 from strongroom.exports.errors import ExportNotReady, ExportUnknown
+from strongroom.kit.ids import HOUSE
 from strongroom.ledger.types import Leg, Posting
 from strongroom_verify.main import main
 from tests.factories.bundles import DEPOSIT, Block, custody, receipt, transaction
@@ -102,6 +103,16 @@ def test_another_organisations_records_and_exports_are_not_in_it(lived: House) -
         assert service.list_exports(uow, TWO) == []
     with lived.worker.read(ONE, AUDITOR) as uow:
         assert [found.id for found in service.list_exports(uow, ONE)] == [export]
+
+
+def test_the_house_exports_its_own_books_and_nobody_elses(lived: House) -> None:
+    posting = Posting(HOUSE, "h", "fiat", (Leg("fiat:bank:own", "house:equity", "EUR/2", 7),))
+    lived.book("fiat.booked", [posting], HOUSE)
+    bundle = lived.finish(lived.request(HOUSE))
+    report = lived.verify(bundle)
+    assert report.accepted, report.outcomes
+    assert report.facts["rows"] == 1
+    assert str(ONE).encode() not in bundle.read_bytes()
 
 
 def test_a_job_that_died_anywhere_ends_in_one_good_bundle(
