@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from strongroom.api.v1 import ROUTERS
 
-HEADER = "Idempotency-Key"
+HEADER = "idempotency-key"  # names of headers ignore case
 
 
 def operations(routers: list[APIRouter], method: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -25,7 +25,9 @@ def without_key(routers: list[APIRouter]) -> list[str]:
         path
         for path, operation in operations(routers, "post")
         if not any(
-            parameter["in"] == "header" and parameter["name"] == HEADER and parameter["required"]
+            parameter["in"] == "header"
+            and parameter["name"].lower() == HEADER
+            and parameter["required"]
             for parameter in operation.get("parameters", [])
         )
     ]
