@@ -58,14 +58,18 @@ class Connections:
         )
         return self.opened[-1]
 
+    def close(self) -> None:
+        """Close them all."""
+        for database in self.opened:
+            database.close()
+
 
 @pytest.fixture
 def connect(database: TestDatabase) -> Iterator[Connections]:
     """Connect to the test's database as any role."""
     connections = Connections(database)
     yield connections
-    for opened in connections.opened:
-        opened.close()
+    connections.close()
 
 
 @pytest.fixture

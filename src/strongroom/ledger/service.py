@@ -153,6 +153,7 @@ def arguments(now: datetime, postings: Sequence[Posting], ids: Sequence[UUID]) -
         (item, leg) for item, posting in enumerate(postings, 1) for leg in posting.legs
     ]
     chains = [posting.chain for posting in postings]
+    refers = [posting.refers_to for posting in postings]
     return (
         now,
         [posting.organisation_id for posting in postings],
@@ -161,7 +162,7 @@ def arguments(now: datetime, postings: Sequence[Posting], ids: Sequence[UUID]) -
         [rules.body_hash(posting) for posting in postings],
         [posting.kind for posting in postings],
         [posting.phase for posting in postings],
-        [posting.refers_to for posting in postings],
+        refers if any(refers) else None,
         [posting.expires_at for posting in postings],
         [None if chain is None else chain.chain_id for chain in chains],
         [None if chain is None else chain.height for chain in chains],

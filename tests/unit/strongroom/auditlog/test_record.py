@@ -1,7 +1,6 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-
-import pytest
 
 from strongroom.auditlog.record import canonical
 from strongroom.kit.errors import Impossible

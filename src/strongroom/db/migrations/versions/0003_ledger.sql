@@ -1,5 +1,12 @@
 -- ledger: double entry. One door, ledger_post(); nobody has the right to write these tables otherwise.
 
+-- Domains instead of column CHECKs: PostgreSQL compiles them once a session, not once a statement.
+CREATE DOMAIN ledger_units AS numeric(78, 0) CHECK (VALUE > 0 AND VALUE < 2::numeric ^ 256);
+CREATE DOMAIN ledger_hash AS bytea CHECK (octet_length(VALUE) = 32);
+CREATE DOMAIN ledger_key AS text CHECK (length(VALUE) BETWEEN 1 AND 200);
+CREATE DOMAIN ledger_phase AS text
+    CHECK (VALUE IN ('single', 'hold', 'post', 'void', 'expire', 'reversal'));
+
 CREATE TABLE ledger_account (
     organisation_id uuid NOT NULL REFERENCES organisation (id),
     id              bigint GENERATED ALWAYS AS IDENTITY,
@@ -33,15 +40,15 @@ CREATE TABLE ledger_balance (
 CREATE TABLE ledger_transaction (
     organisation_id uuid NOT NULL,
     id              uuid NOT NULL,
-    key             text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
-    body_hash       bytea NOT NULL CHECK (octet_length(body_hash) = 32),
-    kind            text NOT NULL CHECK (length(kind) BETWEEN 1 AND 100),
-    phase           text NOT NULL CHECK (phase IN ('single', 'hold', 'post', 'void', 'expire', 'reversal')),
+    key             ledger_key NOT NULL,
+    body_hash       ledger_hash NOT NULL,
+    kind            ledger_key NOT NULL,
+    phase           ledger_phase NOT NULL,
     refers_to       uuid,
     expires_at      timestamptz,
     chain_id        bigint,
     block_height    bigint,
-    block_hash      bytea CHECK (octet_length(block_hash) = 32),
+    block_hash      ledger_hash,
     memo            jsonb,
     booked_at       timestamptz NOT NULL,
     PRIMARY KEY (organisation_id, id),
@@ -67,8 +74,8 @@ CREATE TABLE ledger_posting (
     debit_account   bigint NOT NULL,
     credit_account  bigint NOT NULL,
     asset           text NOT NULL,
-    units           numeric(78, 0) NOT NULL CHECK (units > 0 AND units < 2::numeric ^ 256),
-    phase           text NOT NULL,
+    units           ledger_units NOT NULL,
+    phase           ledger_phase NOT NULL,
     chain_id        bigint,
     block_height    bigint,
     block_hash      bytea,
@@ -234,7 +241,7 @@ END $$;
 
 -- Book a batch. Idempotent by (organisation, key); gives one answer an item and raises for none:
 -- posted | replayed | refused (with a code). Items are judged in their order, each with all its legs
--- or not at all. Locks, always in this order: what is referred to by id, then accounts with a floor
+-- or not at all. p_refers is NULL when no item refers to another. Locks, always in this order: what is referred to by id, then accounts with a floor
 -- by (organisation, id), then the keys by (organisation, key).
 CREATE FUNCTION ledger_post(
     p_now timestamptz,
@@ -257,7 +264,12 @@ DECLARE
     -- a leg; `gives` is what it gives back of a hold; x_ are its rows of the account arrays
     gives numeric[];  d_id bigint[];  c_id bigint[];  x_debit integer[];  x_credit integer[];
     d_normal boolean[];  c_normal boolean[];
+    -- what becomes of a leg: `w_ordinal` is NULL for a leg of a refused item
+    w_ordinal integer[];  w_org uuid[];  w_id uuid[];  w_phase text[];
+    w_chain bigint[];  w_height bigint[];  w_block bytea[];
     d_version bigint[];  d_after numeric[];  c_version bigint[];  c_after numeric[];
+    -- what moved on accounts without a floor
+    u_org uuid[] := '{}';  u_id bigint[] := '{}';  u_units numeric[] := '{}';
     -- an account with a floor, in locking order
     a_org uuid[];  a_id bigint[];  a_posted numeric[];  a_held numeric[];  a_version bigint[];
     a_frozen boolean[];
@@ -265,7 +277,7 @@ DECLARE
     leg integer := 1;  leg_start integer;  leg_end integer;  done integer;  why text;  phase text;
     d integer;  c integer;  units numeric;  accepted integer := 0;  inserted integer;
 BEGIN
-    IF EXISTS (SELECT FROM unnest(p_refers) AS r (key) WHERE r.key IS NOT NULL) THEN
+    IF p_refers IS NOT NULL THEN
         SELECT r.codes, r.refers_id, r.l_item, r.l_debit, r.l_credit, r.l_asset, r.l_units, r.gives
         INTO codes, refers_id, l_item, l_debit, l_credit, l_asset, l_units, gives
         FROM ledger_resolve_references(p_now, p_organisation, p_key, p_phase, p_refers,
@@ -318,7 +330,11 @@ BEGIN
               ON (t.organisation_id, t.key) = (u.organisation_id, u.key)) AS k;
 
     d_version := array_fill(NULL::bigint, ARRAY[cardinality(l_item)]);
-    c_version := d_version;
+    c_version := d_version;  w_chain := d_version;  w_height := d_version;
+    w_ordinal := array_fill(NULL::integer, ARRAY[cardinality(l_item)]);
+    w_org := array_fill(NULL::uuid, ARRAY[cardinality(l_item)]);  w_id := w_org;
+    w_phase := array_fill(NULL::text, ARRAY[cardinality(l_item)]);
+    w_block := array_fill(NULL::bytea, ARRAY[cardinality(l_item)]);
     d_after := array_fill(NULL::numeric, ARRAY[cardinality(l_item)]);
     c_after := d_after;
 
@@ -420,6 +436,23 @@ BEGIN
         IF why IS NULL THEN
             takes[i] := true;  accepted := accepted + 1;
             outcome := 'posted';  transaction_id := p_id[i];
+            FOR n IN leg_start .. leg_end LOOP
+                w_ordinal[n] := n - leg_start + 1;
+                w_org[n] := p_organisation[i];  w_id[n] := p_id[i];  w_phase[n] := phase;
+                IF p_chain[i] IS NOT NULL THEN
+                    w_chain[n] := p_chain[i];  w_height[n] := p_height[i];  w_block[n] := p_block[i];
+                END IF;
+                IF phase IN ('single', 'post', 'reversal') THEN
+                    IF x_debit[n] IS NULL THEN
+                        u_org := u_org || p_organisation[i];  u_id := u_id || d_id[n];
+                        u_units := u_units || CASE WHEN d_normal[n] THEN l_units[n] ELSE -l_units[n] END;
+                    END IF;
+                    IF x_credit[n] IS NULL THEN
+                        u_org := u_org || p_organisation[i];  u_id := u_id || c_id[n];
+                        u_units := u_units || CASE WHEN c_normal[n] THEN -l_units[n] ELSE l_units[n] END;
+                    END IF;
+                END IF;
+            END LOOP;
         ELSE
             -- All legs or none: take back what was done, newest first.
             WHILE done >= leg_start LOOP
@@ -468,16 +501,14 @@ BEGIN
         INSERT INTO ledger_posting (organisation_id, transaction_id, ordinal, debit_account,
             credit_account, asset, units, phase, chain_id, block_height, block_hash,
             debit_version, debit_after, credit_version, credit_after, booked_at)
-        SELECT p_organisation[u.item], p_id[u.item],
-               row_number() OVER (PARTITION BY u.item ORDER BY u.n),
-               u.debit, u.credit, u.asset, u.units, p_phase[u.item],
-               p_chain[u.item], p_height[u.item], p_block[u.item],
-               u.d_version, u.d_after, u.c_version, u.c_after, moment
-        FROM unnest(l_item, d_id, c_id, l_asset, l_units, d_version, d_after, c_version, c_after)
-             WITH ORDINALITY AS u (item, debit, credit, asset, units, d_version, d_after, c_version,
-                                   c_after, n)
+        SELECT u.organisation_id, u.id, u.ordinal, u.debit, u.credit, u.asset, u.units, u.phase,
+               u.chain, u.height, u.block, u.d_version, u.d_after, u.c_version, u.c_after, moment
+        FROM unnest(w_org, w_id, w_ordinal, d_id, c_id, l_asset, l_units, w_phase, w_chain, w_height,
+                    w_block, d_version, d_after, c_version, c_after)
+             AS u (organisation_id, id, ordinal, debit, credit, asset, units, phase, chain, height,
+                   block, d_version, d_after, c_version, c_after)
         -- The keys first: if one of them is gone, nothing may follow.
-        WHERE takes[u.item] AND (SELECT count(*) FROM booked) = accepted
+        WHERE u.ordinal IS NOT NULL AND (SELECT count(*) FROM booked) = accepted
     ), balance AS (
         UPDATE ledger_balance AS b
         SET posted = u.posted, held = u.held, version = u.version, frozen = u.frozen,
@@ -485,18 +516,6 @@ BEGIN
         FROM unnest(a_org, a_id, a_posted, a_held, a_version, a_frozen)
              AS u (organisation_id, id, posted, held, version, frozen)
         WHERE (b.organisation_id, b.account_id) = (u.organisation_id, u.id)
-    ), unfolded AS (
-        INSERT INTO ledger_unfolded (organisation_id, account_id, posted, entries)
-        SELECT w.organisation_id, w.id, sum(w.posted), count(*)
-        FROM (SELECT p_organisation[u.item], u.id, CASE WHEN u.normal THEN u.units ELSE -u.units END
-              FROM unnest(l_item, d_id, x_debit, d_normal, l_units) AS u (item, id, x, normal, units)
-              WHERE u.x IS NULL AND takes[u.item] AND p_phase[u.item] IN ('single', 'post', 'reversal')
-              UNION ALL
-              SELECT p_organisation[u.item], u.id, CASE WHEN u.normal THEN -u.units ELSE u.units END
-              FROM unnest(l_item, c_id, x_credit, c_normal, l_units) AS u (item, id, x, normal, units)
-              WHERE u.x IS NULL AND takes[u.item] AND p_phase[u.item] IN ('single', 'post', 'reversal')
-             ) AS w (organisation_id, id, posted)
-        GROUP BY w.organisation_id, w.id
     )
     SELECT count(*) INTO inserted FROM booked;
 
@@ -505,6 +524,12 @@ BEGIN
         -- again by its caller and finds it booked.
         RAISE EXCEPTION 'a key of this batch was booked at the same moment'
             USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF u_id <> '{}' THEN
+        INSERT INTO ledger_unfolded (organisation_id, account_id, posted, entries)
+        SELECT u.organisation_id, u.id, sum(u.units), count(*)
+        FROM unnest(u_org, u_id, u_units) AS u (organisation_id, id, units)
+        GROUP BY u.organisation_id, u.id;
     END IF;
 END $$;
 
