@@ -57,13 +57,13 @@ def fiat(cast: Cast) -> None:
 def reconcile(cast: Cast) -> None:
     """Compare the ledger's custody with the chain's balances at the finalized block."""
     diary, node, owner = cast.diary, cast.node, cast.service(OWNER.handle)
-    begun = node.height("finalized")
+    last_paid = int(node.receipt(diary.get("paid-out"))["blockNumber"], 16)
 
     def fresh() -> dict[str, object] | None:
         found = owner.get("/v1/reconciliation")
-        return found if found["items"] and found["height"] >= begun else None
+        return found if found["items"] and found["height"] >= last_paid else None
 
-    found = owner.wait("a reconciliation of this moment", fresh, timeout_seconds=60)
+    found = owner.wait("a reconciliation after the last payment", fresh, timeout_seconds=60)
     token = diary.get("token")
     rows = []
     for row in found["items"]:

@@ -38,7 +38,7 @@ def _paid(cast: Cast) -> None:
         diary.say(f"{handle} signed SafeTx and payment: {shown(TUSD, PAID_UNITS)} to Supplier Ltd")
     done = _wait(cast, order["id"], ENDED, seconds=120)
     diary.check(done["state"] == "finalized", "paid, mined, final and posted", done["reason"])
-    receipt = node.receipt(done["tx_hash"])
+    receipt = node.receipt(diary.once("paid-out", lambda: done["tx_hash"]))
     diary.check(
         int(receipt["blockNumber"], 16) <= node.height("finalized"),
         f"transaction {done['tx_hash'][:18]}… in block {int(receipt['blockNumber'], 16)}",
