@@ -76,7 +76,8 @@ class Journal:
         self._reserved_to = 0
 
     def begin(self) -> None:
-        """Compare the store with the mark and reserve the next block. Raises Unfit."""
+        """Compare the store with clock and mark, and reserve the next block. Raises Unfit."""
+        self._check_clock()
         mark = self._marks.read()
         if mark is None:
             if self.size:
@@ -171,6 +172,12 @@ class Journal:
     def _last_receipt(self) -> tuple[int, bytes]:
         row = self.one("SELECT seq, hash FROM receipt ORDER BY seq DESC LIMIT 1")
         return (0, GENESIS_HASH) if row is None else (int(row[0]), bytes(row[1]))
+
+    def _check_clock(self) -> None:
+        """Limits, cooling and expiry stand on the clock: it may not be behind the own receipts."""
+        row = self.one("SELECT body FROM receipt ORDER BY seq DESC LIMIT 1")
+        if row is not None and parse_json(row[0].encode())["at"] > self.clock.now():
+            raise Unfit("the clock is behind the journal's last receipt: set the machine's clock")
 
     def _compare(self, mark: Mark) -> None:
         row = self.one("SELECT hash FROM receipt WHERE seq = ?", mark.position)

@@ -30,6 +30,7 @@ from tests.integration.strongroom_signer.people import (
     OFFICER_QUORUM,
     OFFICERS,
     SCREENER,
+    TUSD,
     Company,
 )
 
@@ -75,9 +76,10 @@ class Desk:
         tables = ("request", "answer", "nonce", "spend", "swept", "cleared_deposit", "policy")
         return [self.house.journal.all(f"SELECT count(*) FROM {one}")[0][0] for one in tables]
 
-    def company(self, *, founded: bool = True) -> Company:
+    def company(self, *, founded: bool = True, token: Address = TUSD) -> Company:
         self.names += 1
-        company = Company(f"Company {self.names}", next(self.accounts), self.clock.now())
+        name = f"Company {self.names}"
+        company = Company(name, next(self.accounts), self.clock.now(), token=token)
         company.list_version = highest_list_version(self.house)
         if founded:
             self.get("policy_first", company.policy_first())

@@ -68,6 +68,7 @@ class Company:
     epoch: int = 1
     nonce: int = 0
     list_version: int = 1
+    token: Address = TUSD
     bundle: dict[str, Any] = field(default_factory=dict)
     genesis: dict[str, Any] = field(default_factory=dict)
 
@@ -141,7 +142,7 @@ class Company:
         values: dict[str, Any] = {
             "organisation": self.ref,
             "wallet": vault,
-            "token": TUSD,
+            "token": self.token,
             "to": SHIPPER,
             "units": 1_000_000,
             "max_fee_wei": 10**17,
@@ -253,12 +254,12 @@ class Company:
                 "salt": self.genesis["salt"],
                 "owners": _ascending(self.approvers),
                 "threshold": 2,
-                "tokens": [checksum(TUSD)],
+                "tokens": [checksum(self.token)],
                 "destinations": [checksum(SHIPPER)],
             },
             "tokens": [
                 {"asset": "ETH/18", "contract": None},
-                {"asset": "TUSD/6", "contract": checksum(TUSD)},
+                {"asset": "TUSD/6", "contract": checksum(self.token)},
             ],
             "address_book": [{"address": checksum(SHIPPER), "label": "shipper"}],
             "limits": [

@@ -72,8 +72,15 @@ def permitted(desk: Desk, company: Company, nonce: int = 0, **changes: Any) -> B
 
 def sweep(company: Company, units: int = 100, cleared: int = 100, **changes: Any) -> Body:
     address = company.account["addresses"][0]
-    clearances = [screened(company.deposit_clearance(address, TUSD, cleared))] if cleared else []
-    item = {"index": 0, "token": checksum(TUSD), "units": str(units), "clearances": clearances}
+    clearances = (
+        [screened(company.deposit_clearance(address, company.token, cleared))] if cleared else []
+    )
+    item = {
+        "index": 0,
+        "token": checksum(company.token),
+        "units": str(units),
+        "clearances": clearances,
+    }
     return {"items": [item | changes], "delegate": [0]}
 
 

@@ -131,3 +131,12 @@ def test_two_signers_never_share_a_journal(tmp_path: Path) -> None:
     with pytest.raises(Unfit, match="another signer"):
         opened(tmp_path, OneMark())
     first.close()
+
+
+def test_a_clock_behind_the_journal_stops_the_start(tmp_path: Path) -> None:
+    marks = OneMark()
+    opened(tmp_path, marks).close()
+    journal = Journal(tmp_path / "journal.sqlite", FixedClock(1_799_999_999), marks)
+    with pytest.raises(Unfit, match="clock"):
+        journal.begin()
+    journal.close()
