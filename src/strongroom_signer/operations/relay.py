@@ -35,6 +35,7 @@ PURPOSES: Mapping[str, tuple[Build, frozenset[str]]] = {
     "sweep": (sweep, frozenset({"items", "delegate"})),
 }
 COMMON = {"purpose", "ref", "attempt", "fees"}
+FEE_NAMES = ("gas", "max_fee_per_gas", "max_priority_fee_per_gas")
 ATTEMPTS_MAX = 50
 # A call that failed may be tried again under a new ref, but not until the gas money is gone.
 REFS_MAX = 3
@@ -70,9 +71,10 @@ class Asked:
 
 
 def relay(house: House, body: dict[str, Any], trace: str) -> Plan:
-    """→ {from, nonce, raw, hash}; idempotent by (ref, attempt)."""
+    """→ {from, nonce, raw, hash, fees}. Idempotent by (ref, attempt): a retry gets the stored bytes
+    whatever fees it names; `fees` are those that were signed.
+    """
     asked = _read(house, body)
-    identity = keccak256(canonical_bytes(body))
     is_cancel = asked.purpose == "cancel"
 
     def still() -> None:
@@ -86,7 +88,7 @@ def relay(house: House, body: dict[str, Any], trace: str) -> Plan:
     once = Once(
         op="relay",
         id=asked.request_id,
-        identity=identity,
+        identity=asked.content,
         prepare=lambda: _prepare(house, asked),
         sign=lambda plan: _sign(house, asked.organisation, plan),
         still=still,
@@ -262,6 +264,7 @@ def _sign(house: House, organisation: Organisation, plan: Plan) -> Plan:
         "nonce": plan["nonce"],
         "raw": to_hex(transaction.signed_bytes(signature)),
         "hash": to_hex(transaction.hash(signature)),
+        "fees": {name: plan[name] for name in FEE_NAMES},
     }
 
 
@@ -284,17 +287,9 @@ def _transaction(
 
 
 def _fees(value: object, path: str) -> Fees:
-    members = Members(value, path, {"gas", "max_fee_per_gas", "max_priority_fee_per_gas"})
-    return Fees(
-        members.units("gas"),
-        members.units("max_fee_per_gas"),
-        members.units("max_priority_fee_per_gas"),
-    )
+    members = Members(value, path, set(FEE_NAMES))
+    return Fees(*(members.units(name) for name in FEE_NAMES))
 
 
 def _fee_plan(fees: Fees) -> Plan:
-    return {
-        "gas": str(fees.gas),
-        "max_fee_per_gas": str(fees.max_fee_per_gas),
-        "max_priority_fee_per_gas": str(fees.max_priority_fee_per_gas),
-    }
+    return {name: str(getattr(fees, name)) for name in FEE_NAMES}

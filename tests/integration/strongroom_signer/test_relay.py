@@ -142,6 +142,8 @@ def test_a_retry_gets_the_stored_bytes_and_a_bump_the_same_call(desk: Desk) -> N
     body = ask_for(company, "vault_creation")
     first = desk.get("relay", body)
     assert desk.get("relay", body) == first
+    assert desk.get("relay", body | {"fees": fees(fee=9 * GWEI, tip=9 * GWEI)}) == first
+    assert first["fees"] == body["fees"]
     bumped = desk.get("relay", body | {"attempt": 1, "fees": fees(fee=9 * GWEI, tip=9 * GWEI)})
     one, two = decoded(first), decoded(bumped)
     for name in ("to", "data", "value", "nonce", "gas"):
@@ -173,8 +175,8 @@ BUMPS: dict[str, tuple[Callable[[Body], Body], str]] = {
     "a fee above the policy's cap": (
         lambda b: b | {"fees": fees(fee=101 * GWEI, tip=9 * GWEI)}, "fee_above_cap"),
     "a skipped attempt": (lambda b: b | {"attempt": 2}, "attempt_out_of_order"),
-    "the first attempt with other fees": (
-        lambda b: b | {"attempt": 0}, "request_differs"),
+    "the first attempt as another call": (
+        lambda b: b | {"attempt": 0, "purpose": "delegate_deployment"}, "request_differs"),
 }  # fmt: skip
 
 
