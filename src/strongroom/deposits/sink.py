@@ -105,7 +105,7 @@ class DepositSink:
         postings = [rules.reversal(posting) for posting in context.fundings(block)]
         postings += [rules.reversal(posting) for _, posting, _ in reversed(context.sweeps(block))]
         repository.unmark_swept(uow, block)
-        for row in reversed(repository.of_block(uow, block, "seen", "confirmed")):
+        for row in reversed(repository.of_block(uow, block, "seen", "confirmed", "finalized")):
             postings += _taken_back(block, row)
             _orphan(uow, row)
         uow.session.flush()

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from strongroom.auditlog import service as auditlog
 from strongroom.chain.headers import Header
 from strongroom.chain.ports import BlockSink, BlockView, SeenSink
+from strongroom.db import outbox
 from strongroom.db.actor import Actor, system
 from strongroom.db.database import Database, UnitOfWork
 from strongroom.indexer import repository
@@ -19,10 +21,12 @@ from strongroom.indexer.posting import Booking, book
 from strongroom.indexer.types import Cursor, IndexedBlock
 from strongroom.kit.check import check
 from strongroom.kit.crash import crash_point
+from strongroom.kit.ids import HOUSE
 from strongroom.ledger.types import Posting
 from strongroom.wallets import service as wallets
 
 ACTOR: Final[Actor] = system("indexer")
+HALTED_TOPIC: Final = "indexer.halted"
 TOUCHED_MAX: Final = 50
 """Touched blocks confirmed or finalized in one unit: bounds its locks and its postings."""
 
@@ -139,9 +143,15 @@ class BlockBooks:
         return moved
 
     def halt(self, cursor: Cursor, reason: str) -> Cursor:
-        """Stop booking until people have looked."""
+        """Stop booking until people have looked, and have them told."""
         with self._database.unit(None, ACTOR) as uow:
-            return move_cursor(uow, cursor, halted_reason=reason)
+            moved = move_cursor(uow, cursor, halted_reason=reason)
+            key = f"{self._chain_id}:{cursor.block_hash.hex()}:{uow.now.isoformat()}"
+            payload = {"chain_id": self._chain_id, "height": cursor.height, "reason": reason}
+            outbox.enqueue(uow, HALTED_TOPIC, key, payload, organisation_id=HOUSE)
+            subject = f"chain:{self._chain_id}"
+            auditlog.append(uow, "indexer.halted", subject, payload, organisation_id=HOUSE)
+        return moved
 
     def take_up(self, cursor: Cursor, watched: Iterable[bytes]) -> Cursor:
         """Begin to watch what was registered, when no block comes by which it would happen."""

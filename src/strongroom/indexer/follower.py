@@ -87,6 +87,7 @@ class Follower:
 
     def _advance(self, cursor: Cursor) -> bool:
         if cursor.halted_reason is not None:
+            self._cursor = self._books.open(cursor.epoch)  # people may have let it go on
             return False
         tip = self._read_tip()
         self._report(cursor, tip)

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from strongroom.db.actor import system
+from strongroom.indexer import service
 from strongroom.indexer.errors import ForkChanged
 from tests.factories.chain_stage import ADDRESS, ETH, SUSPENSE, Stage
 
@@ -89,6 +91,26 @@ def test_a_fork_below_finality_stops_the_books_and_says_so(stage: Stage):
     assert "final one known here" in row["halted_reason"]
     assert stage.balances()[f"{SUSPENSE} {ETH}"] == 5
     assert follower.step() is False
+    (told,) = stage.rows("SELECT payload FROM outbox WHERE topic = 'indexer.halted'")
+    assert told["payload"]["reason"] == row["halted_reason"]
+
+
+def test_people_let_a_halted_indexer_go_on_and_the_log_keeps_why(stage: Stage):
+    follower = stage.follower()
+    stage.chain.mine(6)
+    stage.catch_up(follower)
+    cursor = follower.cursor
+    assert cursor is not None
+    follower._cursor = follower._books.halt(cursor, "a node was wrong")
+    stage.send(ADDRESS, 5)
+    stage.chain.mine()
+    stage.catch_up(follower)
+    assert stage.balances() == {}
+    with stage.connect("strongroom_indexer", pool_size=1).unit(None, system("test")) as uow:
+        service.resume(uow, stage.chain.chain_id, "the node was replaced")
+    stage.catch_up(follower)
+    stage.catch_up(follower)
+    assert stage.balances()[f"{SUSPENSE} {ETH}"] == 5
 
 
 def test_a_node_that_lags_is_waited_for_and_nothing_is_taken_back(stage: Stage):

@@ -39,8 +39,7 @@ CREATE TABLE chain_block (
     finalized_at  timestamptz,
     orphaned_at   timestamptz,
     UNIQUE (chain_id, block_hash, sighting),
-    CHECK ((state = 'orphaned') = (orphaned_at IS NOT NULL)),
-    CHECK (finalized_at IS NULL OR orphaned_at IS NULL)
+    CHECK ((state = 'orphaned') = (orphaned_at IS NOT NULL))
 );
 CREATE UNIQUE INDEX chain_block_canonical ON chain_block (chain_id, height)
     WHERE orphaned_at IS NULL;
