@@ -30,21 +30,21 @@ AROUND = "screener chain indexer worker"
 
 
 def relay(stage: Stage, crash_at: str = "") -> Program:
-    crash = {"STRONGROOM_CRASH_AT": f"{crash_at}:1"} if crash_at else {}
     return Program(
         name="relay",
         argv=(executable("strongroom"), "relay"),
         log=stage.house.folder / "relay.log",
-        environment={**stage.house.environment("relay"), **crash, "PATH": "/usr/bin:/bin"},
+        environment={**stage.house.environment("relay"), "PATH": "/usr/bin:/bin"},
+        crash_at=f"{crash_at}:1" if crash_at else None,
     )
 
 
 def wait_for_death(process: Running) -> None:
     deadline = time.monotonic() + 40
     while process.exit_code is None:
-        assert time.monotonic() < deadline, "the crash point was never passed"
+        assert time.monotonic() < deadline, process.failure("the crash point was never passed")
         time.sleep(0.05)
-    assert process.exit_code == -signal.SIGKILL
+    assert process.exit_code == -signal.SIGKILL, process.failure("it ended by itself")
 
 
 def leases_run_out(stage: Stage) -> None:

@@ -1,0 +1,165 @@
+"""P4: one nonce an intent, every attempt stored before it is sent, nothing sent twice."""
+
+import threading
+
+import psycopg
+import pytest
+
+from strongroom.db.actor import system
+from strongroom.kit.ids import HOUSE
+from strongroom.relay import service
+from strongroom.relay.errors import NotCancellable, RefTaken
+from tests.integration.strongroom.relay.bench import Bench
+
+
+def test_32_rows_and_four_relays_at_once_use_each_nonce_once_without_a_gap(bench: Bench):
+    ids = [bench.enqueue(f"payment {number}") for number in range(32)]
+    loops = [bench.another_loop() for _ in range(4)]
+
+    def work(number: int) -> None:
+        while loops[number].step():
+            pass
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    bench.chain.mine()
+    assert sorted(bench.view(one).nonce or 0 for one in ids) == list(range(32))
+    assert bench.paid() == 32
+    assert len(bench.attempts()) == 32
+
+
+def test_a_signer_that_is_away_makes_the_row_wait_and_lose_nothing(bench: Bench):
+    bench.signer.away = True
+    one = bench.enqueue("waits for the signer")
+    bench.run()
+    assert bench.view(one).state == "queued"
+    assert "away for a test" in (bench.view(one).last_error or "")
+    bench.signer.away = False
+    bench.later(2)
+    bench.chain.mine()
+    assert (bench.view(one).state, bench.paid()) == ("broadcast", 1)
+
+
+def test_a_node_that_is_away_makes_the_row_wait_and_lose_nothing(bench: Bench):
+    bench.faulty.away = True
+    one = bench.enqueue("waits for the node")
+    bench.run()
+    assert bench.view(one).state == "queued"
+    bench.faulty.away = False
+    bench.later(2)
+    bench.chain.mine()
+    assert (bench.view(one).state, bench.paid()) == ("broadcast", 1)
+
+
+def test_accepted_and_then_silent_is_not_sent_twice_under_another_nonce(bench: Bench):
+    bench.faulty.silent_after_accepting = True
+    one = bench.enqueue("accepted, then a time-out")
+    bench.run()
+    assert bench.view(one).state == "signed"
+    bench.faulty.silent_after_accepting = False
+    bench.later(2)
+    assert bench.view(one).state == "broadcast"
+    bench.chain.mine()
+    assert (bench.paid(), len(bench.attempts())) == (1, 1)
+
+
+def test_a_used_nonce_is_never_exchanged_for_a_new_one(bench: Bench):
+    """ "Nonce too low, take the next" pays twice: here the row waits for its block."""
+    one = bench.enqueue("mined unseen")
+    bench.run()
+    bench.chain.mine()
+    nonce = bench.view(one).nonce
+    bench.later(6)
+    assert bench.view(one).nonce == nonce
+    assert "nonce is used" in (bench.view(one).last_error or "")
+    assert (bench.paid(), len(bench.attempts())) == (1, 1)
+
+
+def test_what_the_pool_dropped_is_sent_again_with_the_same_bytes(bench: Bench):
+    one = bench.enqueue("dropped")
+    bench.run()
+    bench.chain.rpc("anvil_dropAllTransactions")
+    bench.chain.mine()
+    assert bench.paid() == 0
+    bench.later(6)
+    bench.chain.mine()
+    assert (bench.paid(), len(bench.attempts())) == (1, 1)
+    assert bench.view(one).state == "broadcast"
+
+
+def test_a_stuck_transaction_is_bumped_by_an_eighth_under_its_nonce(bench: Bench):
+    one = bench.enqueue("stuck")
+    bench.run()
+    bench.later(61)
+    first, second = bench.attempts()
+    assert second[2] * 8 >= first[2] * 9
+    assert second[3] * 8 >= first[3] * 9
+    bench.chain.mine()
+    assert (bench.paid(), bench.view(one).nonce) == (1, 0)
+
+
+def test_a_refusal_of_a_first_attempt_ends_the_row_and_takes_no_nonce(bench: Bench):
+    bench.signer.refuse = "signer.safe_tx_unknown"
+    one = bench.enqueue("refused")
+    bench.run()
+    view = bench.view(one)
+    assert (view.state, view.nonce, view.last_error) == ("failed", None, "refused for a test")
+    bench.signer.refuse = ""
+    two = bench.enqueue("the next one")
+    bench.run()
+    assert bench.view(two).nonce == 0
+
+
+def test_a_refusal_for_the_price_waits_and_tries_again(bench: Bench):
+    bench.signer.refuse = "signer.fee_above_cap"
+    one = bench.enqueue("too dear for now")
+    bench.run()
+    assert bench.view(one).state == "queued"
+    bench.signer.refuse = ""
+    bench.later(2)
+    bench.chain.mine()
+    assert (bench.view(one).state, bench.paid()) == ("broadcast", 1)
+
+
+def test_a_cancel_is_a_self_send_under_the_same_nonce(bench: Bench):
+    one = bench.enqueue("cancelled")
+    with bench.database.unit(HOUSE, system("test")) as uow, pytest.raises(NotCancellable):
+        service.request_cancel(uow, HOUSE, one)
+    bench.run()
+    with bench.database.unit(HOUSE, system("test")) as uow:
+        service.request_cancel(uow, HOUSE, one)
+    bench.later(1)
+    assert [row[1] for row in bench.attempts()] == ["payload", "cancel"]
+    bench.chain.mine()
+    assert (bench.paid(), bench.view(one).nonce) == (0, 0)
+
+
+def test_a_reference_stands_for_one_transaction(bench: Bench):
+    assert bench.enqueue("one") == bench.enqueue("one")
+    view = bench.view(bench.enqueue("one"))
+    with bench.database.unit(HOUSE, system("test")) as uow, pytest.raises(RefTaken):
+        service.enqueue(uow, HOUSE, "sweep", view.ref, {"other": 1}, chain_id=bench.chain.chain_id)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE outgoing SET nonce = nonce + 1",
+        "UPDATE outgoing SET payload = '{}'",
+        "DELETE FROM outgoing",
+        "UPDATE outgoing_attempt SET raw = '\\x00'",
+        "UPDATE outgoing_attempt SET first_broadcast_at = now()",
+        "DELETE FROM outgoing_attempt",
+    ],
+)
+def test_the_database_itself_refuses_to_rewrite_what_was_sent(bench: Bench, statement: str):
+    bench.enqueue("kept")
+    bench.run()
+    with (
+        psycopg.connect(bench.test_database.conninfo()) as connection,
+        pytest.raises(psycopg.errors.RaiseException),
+    ):
+        connection.execute(statement.encode())
