@@ -28,6 +28,7 @@ def carrier(broker_url: str) -> Celery:
         broker_transport_options={"socket_timeout": 10, "socket_connect_timeout": 2},
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         enable_utc=True,

@@ -109,6 +109,7 @@ def serve(app: Celery) -> int:
             without_heartbeat=True,
             loglevel="INFO",
             optimization="fair",
+            quiet=True,
         )
         worker.start()
     return int(worker.exitcode or 0)

@@ -23,9 +23,12 @@ from tests.factories.books import ACTOR, make_organisation
 
 
 def test_an_error_undoes_the_whole_unit(books):
-    with pytest.raises(ZeroDivisionError), books.database.unit(books.organisation, ACTOR) as uow:
+    def work(uow) -> None:
         outbox.enqueue(uow, "webhooks.send", "k", {})
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        retry.run(books.database, books.organisation, ACTOR, work)
     with books.database.read(books.organisation, ACTOR) as uow:
         assert uow.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
 
@@ -76,9 +79,13 @@ def test_retries_end(books):
 def test_a_lock_that_is_held_too_long_is_said(books):
     with books.database.unit(books.organisation, ACTOR) as uow:
         idempotency.begin(uow, "k", b"x" * 32)
-        with pytest.raises(LockTimeout), books.database.unit(books.organisation, ACTOR) as other:
+
+        def work(other) -> None:
             other.execute("SET LOCAL lock_timeout = '50ms'")
             idempotency.begin(other, "k", b"x" * 32)
+
+        with pytest.raises(LockTimeout):
+            retry.run(books.database, books.organisation, ACTOR, work)
 
 
 def test_a_database_that_is_away_is_said(connect):
