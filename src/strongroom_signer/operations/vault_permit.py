@@ -139,36 +139,40 @@ def _prepare_payment(house: House, asked: Asked) -> Plan:
     require(verdict.kind != "denied", "policy_denied", verdict.sentence)
     require(verdict.kind == "allowed", "approvals_missing", verdict.sentence)
     clearance = _cleared(house, asked)
-    vault, nonce, journal = organisation.vault, asked.safe_tx.nonce, house.journal
-    require(
-        journal.one(
-            "SELECT 1 FROM vault_nonce WHERE vault = ? AND nonce = ? AND kind = 'payment'",
-            vault,
-            nonce,
-        )
-        is None,
-        "safe_nonce_taken",
-        f"nonce {nonce} of this vault belongs to another payment for ever",
-    )
-    require(
-        journal.one(
-            "SELECT 1 FROM vault_nonce WHERE vault = ? AND kind = 'rejection'"
-            " AND (intent = ? OR nonce = ?)",
-            vault,
-            asked.intent_id,
-            nonce,
-        )
-        is None,
-        "intent_rejected",
-        "this intent, or this nonce, was rejected by its owners; a rejection is final",
-    )
+    _check_free(house, asked)
     remember_list_version(house, clearance)
     asset = _asset(asked)
     count_spend(house, asked.intent_id, organisation.ref, asset, intent.units)
-    journal.add(
-        "vault_nonce", vault, nonce, "payment", asked.intent_id, asked.intent_id, asked.safe_tx_hash
-    )
+    slot = (organisation.vault, asked.safe_tx.nonce, "payment")
+    house.journal.add("vault_nonce", *slot, asked.intent_id, asked.intent_id, asked.safe_tx_hash)
     return _plan(asked, min(intent.valid_until, clearance.valid_until, organisation.lapses_at))
+
+
+def _check_free(house: House, asked: Asked) -> None:
+    """One payment a nonce, and none after its rejection."""
+    vault, nonce = asked.organisation.vault, asked.safe_tx.nonce
+    paid = house.journal.one(
+        "SELECT intent FROM vault_nonce WHERE vault = ? AND nonce = ? AND kind = 'payment'",
+        vault,
+        nonce,
+    )
+    require(
+        paid is None or bytes(paid[0]) == asked.intent_id,
+        "safe_nonce_taken",
+        f"nonce {nonce} of this vault belongs to another payment for ever",
+    )
+    rejected = house.journal.one(
+        "SELECT 1 FROM vault_nonce WHERE vault = ? AND kind = 'rejection'"
+        " AND (intent = ? OR nonce = ?)",
+        vault,
+        asked.intent_id,
+        nonce,
+    )
+    require(
+        rejected is None,
+        "intent_rejected",
+        "this intent, or this nonce, was rejected by its owners; a rejection is final",
+    )
 
 
 def _prepare_rejection(house: House, asked: Asked, request_id: bytes) -> Plan:
@@ -298,6 +302,7 @@ def _dry_verdict(house: House, asked: Asked) -> Plan:
         kind, rule_id, sentence = "allowed", "rejection", "A rejection may be signed."
     else:
         verdict = _judge(house, asked)
+        _check_free(house, asked)
         kind, rule_id, sentence = verdict.kind, verdict.rule_id, verdict.sentence
         missing = tuple(need.sentence() for need in verdict.missing)
         if asked.clearance is not None:

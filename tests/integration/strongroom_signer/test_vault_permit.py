@@ -215,6 +215,7 @@ def test_an_intent_is_used_up_and_a_nonce_belongs_to_one_payment(desk: Desk) -> 
     assert desk.refused("vault_permit", again) == "signer.request_differs"
     other = company.payment(company.intent(desk.vault(company)), 0)
     assert desk.refused("vault_permit", other) == "signer.safe_nonce_taken"
+    assert desk.refused("vault_permit", other | {"dry_run": True}) == "signer.safe_nonce_taken"
 
 
 def test_a_rejected_intent_is_never_paid(desk: Desk) -> None:
