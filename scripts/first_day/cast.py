@@ -66,6 +66,12 @@ class Cast:
             self._open[handle] = Strongroom(self._api_url, self.token(handle))
         return self._open[handle]
 
+    def close(self) -> None:
+        """Close every connection."""
+        for service in (self.operator, *self._open.values()):
+            service.close()
+        self.node.close()
+
     def officers(self) -> list[Signatory]:
         """Return the custodian's officers; installation made their keys."""
         paths = sorted(self._people.glob("officer-*.key"))

@@ -21,6 +21,10 @@ class Node:
         self._http = httpx.Client(base_url=url, timeout=20)
         self.chain_id = int(self.call("eth_chainId"), 16)
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
     def call(self, method: str, *parameters: Any) -> Any:
         """Call a method; raise DayFailed with the node's own words."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}

@@ -34,6 +34,10 @@ class Strongroom:
 
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self._http.close()
 
     def get(self, path: str, **parameters: Any) -> Any:

@@ -22,6 +22,7 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def cast(stack: Stack) -> Cast:
+def cast(stack: Stack) -> Iterator[Cast]:
     """The people of that day."""
-    return stack.cast()
+    with stack.cast() as found:
+        yield found

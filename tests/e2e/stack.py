@@ -42,11 +42,17 @@ class Stack:
         """Where the node answers."""
         return f"http://127.0.0.1:{self.base + 1}"
 
-    def cast(self) -> Cast:
+    @contextmanager
+    def cast(self) -> Iterator[Cast]:
         """The people of the first day, with their keys and tokens."""
         people = self.state / "people"
         token = (self.state / "secrets" / "operator-token").read_text().strip()
-        return Cast(Diary(people / "day.json"), self.api_url, Node(self.rpc_url), people, token)
+        diary, node = Diary(people / "day.json"), Node(self.rpc_url)
+        found = Cast(diary, self.api_url, node, people, token)
+        try:
+            yield found
+        finally:
+            found.close()
 
     def pid(self, name: str) -> int:
         """The process of that name now."""

@@ -37,8 +37,10 @@ def test_each_process_falls_once() -> None:
 def test_p10_a_day_of_kills_ends_like_any_other() -> None:
     with tempfile.TemporaryDirectory(prefix="sr-") as folder:
         after = f"{sys.executable} {STRIKE} {folder}/state {SEED}"
-        with running_stack(Path(folder), free_base(), STRONGROOM_AFTER_STEP=after) as stack:
-            cast = stack.cast()
+        with (
+            running_stack(Path(folder), free_base(), STRONGROOM_AFTER_STEP=after) as stack,
+            stack.cast() as cast,
+        ):
             eventually(lambda: stack.ready()[0] == 200, 60)
             eventually(lambda: _balances(cast) == EXPECTED_BALANCES, 60)
             rows = cast.service("ines").every("/v1/withdrawals")
