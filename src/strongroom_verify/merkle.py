@@ -38,43 +38,6 @@ def root_from_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[byte
     return root
 
 
-def root_from_consistency(
-    old_size: int, new_size: int, old_root: bytes, proof: Sequence[bytes]
-) -> bytes:
-    """The newer root that a consistency proof leads to, RFC 9162 2.1.4.2. Raises Malformed."""
-    if not 0 < old_size <= new_size:
-        raise Malformed(f"a tree of {new_size} leaves cannot extend one of {old_size}")
-    if old_size == new_size:
-        if proof:
-            raise Malformed("equal trees need no consistency proof")
-        return old_root
-    path = list(proof)
-    if old_size & (old_size - 1) == 0:
-        path.insert(0, old_root)
-    if not path:
-        raise Malformed("the consistency proof is too short")
-    first, last = old_size - 1, new_size - 1
-    while first & 1:
-        first >>= 1
-        last >>= 1
-    old = new = path[0]
-    for node in path[1:]:
-        if last == 0:
-            raise Malformed("the consistency proof is too long")
-        if first & 1 or first == last:
-            old, new = node_hash(node, old), node_hash(node, new)
-            while not first & 1 and first:
-                first >>= 1
-                last >>= 1
-        else:
-            new = node_hash(new, node)
-        first >>= 1
-        last >>= 1
-    if last != 0 or old != old_root:
-        raise Malformed("the consistency proof does not start from the older root")
-    return new
-
-
 def root(leaves: Iterable[bytes]) -> bytes:
     """The root over leaf hashes, right edge only in memory. Raises Malformed when there is none."""
     edge: list[tuple[int, bytes]] = []  # (height, hash), heights falling

@@ -123,6 +123,7 @@ def test_a_posting_of_another_shape_is_refused(
 
 def test_a_row_without_a_type_is_refused(files: dict[str, bytes]) -> None:
     line = json.loads(files["rows.jsonl"].splitlines()[0])
-    for row in ([], "posting", {"key": "k"}, {"type": 1}):
+    wrong: list[Any] = [[], "posting", {"key": "k"}, {"type": 1}]
+    for row in wrong:
         with pytest.raises(Malformed, match="type"):
             read_row(canonical(line | {"row": row}))

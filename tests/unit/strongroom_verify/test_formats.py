@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from trie.hexary import HexaryTrie
 
 from strongroom_protocol import canonical as service_canonical
-from strongroom_protocol import merkle as service_merkle
 from strongroom_verify import canonical, merkle, rlp
 from strongroom_verify.archive import Archive
 from strongroom_verify.errors import Malformed
@@ -103,22 +102,9 @@ def test_inclusion_leads_to_the_root_for_every_place_and_no_other(size: int) -> 
                     merkle.root_from_inclusion(place, size, leaves[place], wrong)
 
 
-@pytest.mark.parametrize("new", range(1, 18))
-def test_consistency_is_what_the_service_proves(new: int) -> None:
-    leaves = [leaf(bytes([number])) for number in range(new)]
-    for old in range(1, new + 1):
-        proof = service_merkle.consistency_proof(leaves, old)
-        before = tree_root(leaves[:old])
-        assert merkle.root_from_consistency(old, new, before, proof) == tree_root(leaves)
-        with pytest.raises(Malformed):
-            merkle.root_from_consistency(old, new, leaf(b"other"), [*proof, before])
-
-
 def test_an_empty_tree_proves_nothing() -> None:
     with pytest.raises(Malformed):
         merkle.root_from_inclusion(0, 0, bytes(32), [])
-    with pytest.raises(Malformed):
-        merkle.root_from_consistency(0, 1, bytes(32), [])
 
 
 def test_a_trie_proof_is_for_its_key_and_whole() -> None:
