@@ -184,6 +184,18 @@ def test_ceremony_run_again_changes_nothing_and_refuses_other_officers(signer: S
     assert stat.S_IMODE(Path(out).stat().st_mode) == 0o600
 
 
+def test_a_new_account_is_made_while_the_signer_serves(signer: Signer) -> None:
+    signer.start()
+    company = signer.company()
+    out = str(signer.folder / "second.json")
+    second = signer.ceremony("account", "--index", "1", "--count", "3", "--out", out)
+    assert signer.get("status", {})["pool"] == {"0": 2, "1": 3}
+    assert signer.get("provenance", {"organisation": company.reference, "index": 1})["signature"]
+    other = Company("Second", second, int(time.time()))
+    signer.get("policy_first", other.policy_first())
+    decoded(signer.get("relay", ask_for(other, "sweep", **sweep(other))))
+
+
 @pytest.mark.parametrize("point", ["sign.before_journal", "sign.after_journal", "sign.after_sign"])
 def test_crash_around_the_signature_then_retry_keeps_nonce_and_call(
     signer: Signer, point: str
