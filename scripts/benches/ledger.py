@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import hashlib
 import multiprocessing
 import random
 import statistics
@@ -16,8 +17,9 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import psycopg
-from benches.report import Pair, report
 
+from benches.report import Pair, report
+from strongroom.auditlog import record as records
 from strongroom.auditlog import service as auditlog
 from strongroom.auditlog import verification
 from strongroom.auditlog.sequencer import Sequencer
@@ -30,7 +32,7 @@ from strongroom.db.migrate import migrate
 from strongroom.kit.clock import SystemClock
 from strongroom.kit.ids import new_id
 from strongroom.kit.loops import Loop
-from strongroom.ledger import invariants, service
+from strongroom.ledger import invariants, rules, service
 from strongroom.ledger.commands import PostingCommand
 from strongroom.ledger.folding import Folder
 from strongroom.ledger.types import AccountRef, Leg, Posting
@@ -45,6 +47,8 @@ CLIENTS = 4
 SEED = 20_261_122
 ACTOR = Actor("credential", "bench", 1)
 CLOCK = SystemClock()
+TENANT = "SELECT set_config('strongroom.org', %s, true)"
+LOG = "INSERT INTO log_pending (organisation_id, record, record_hash, rows) VALUES (%s, %s, %s, %s)"
 WAYS = ("single", "unit", "group", "hot", "bulk")
 
 
@@ -74,21 +78,31 @@ def transfers(stage: Stage, chance: random.Random, *, hot: bool = False) -> Call
 
 
 def single(stage: Stage, number: int) -> int:
-    """One call of ledger_post a commit, nothing around it."""
+    """One call of ledger_post a commit with its tenant setting and audit record, in one trip."""
     make = transfers(stage, random.Random(SEED + number))
     url = stage.url.replace("postgresql+psycopg:", "postgresql:", 1)
     done = 0
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "SELECT set_config('strongroom.org', %s, false)", (str(stage.organisation),)
-        )
         end = time.perf_counter() + stage.seconds
         while time.perf_counter() < end:
-            posting, id_ = make(), new_id(CLOCK)
-            found = connection.execute(
-                service.POST, service.arguments(CLOCK.now(), [posting], [id_])
-            ).fetchall()
-            done += found[0][1] == "posted"
+            posting, id_, now = make(), new_id(CLOCK), CLOCK.now()
+            kept, rows_root = records.encode_rows([rules.row(posting)])
+            record = records.encode(
+                organisation_id=stage.organisation,
+                actor=ACTOR,
+                request_id=posting.key,
+                at=now,
+                action="payment.booked",
+                subject=posting.key,
+                body={},
+                rows_root=rows_root,
+            )
+            logged = (stage.organisation, record, hashlib.sha256(record).digest(), kept)
+            with connection.pipeline(), connection.transaction():
+                connection.execute(TENANT, (str(stage.organisation),))
+                connection.execute(LOG, logged)
+                found = connection.execute(service.POST, service.arguments(now, [posting], [id_]))
+            done += found.fetchall()[0][1] == "posted"
     return done
 
 
@@ -101,9 +115,7 @@ def unit(stage: Stage, number: int) -> int:
         posting = make()
         with database.unit(stage.organisation, ACTOR, request_id=posting.key) as uow:
             idempotency.begin(uow, posting.key, b"\0" * 32)
-            auditlog.append(
-                uow, "payment.booked", posting.key, {}, rows=service.rows([posting])
-            )
+            auditlog.append(uow, "payment.booked", posting.key, {}, rows=service.rows([posting]))
             outbox.enqueue(uow, "webhooks.send", posting.key, {"key": posting.key})
             idempotency.finish(uow, posting.key, 201, '{"state":"posted"}')
             service.post_or_raise(uow, posting)
@@ -300,7 +312,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.prepare:
         return 0
-    with tempfile.TemporaryDirectory(prefix="sr-bench-", dir="/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="sr-bench-", dir="/tmp") as folder:
         server = EmbeddedPostgres(Path(folder) / "data", Path(folder) / "log")
         server.prepare()
         with running(server.program()):
@@ -311,7 +323,6 @@ def bench(server: EmbeddedPostgres, seconds: float, turns: int) -> int:
     """Measure with the sequencer and the folder running, as the relay process runs them."""
     organisation = prepare(server)
     stage = Stage(server.url("strongroom_api", "strongroom"), organisation, seconds)
-    stop = threading.Event()
     relay = multiprocessing.get_context("spawn").Process(
         target=background, args=(server.url("strongroom_relay", "strongroom"),), daemon=True
     )
@@ -321,7 +332,6 @@ def bench(server: EmbeddedPostgres, seconds: float, turns: int) -> int:
     found = measure(server, stage, turns)
     relay.terminate()
     relay.join()
-    stop.set()
     records = assert_invariants(server)
     report(
         "ledger",
