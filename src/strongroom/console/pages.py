@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel
 
-from strongroom.api.security import Services, services
+from strongroom.bootstrap.api import Services
 from strongroom.console import pictures, session
 from strongroom.console.headers import protect
 from strongroom.db.database import UnitOfWork
@@ -30,7 +30,7 @@ SEE_OTHER = 303
 router = APIRouter(prefix="/console", include_in_schema=False)
 templates = Jinja2Templates(HERE / "templates")
 Viewer = Annotated[Caller, Depends(session.viewer)]
-Found = Annotated[Services, Depends(services)]
+Found = Annotated[Services, Depends(session.services)]
 Answer = TypeVar("Answer")
 
 

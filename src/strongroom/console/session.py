@@ -6,12 +6,12 @@ foreign page can neither read the session nor act in it.
 
 import hashlib
 import secrets
-from typing import Annotated
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 
-from strongroom.api.security import Services, services
+from strongroom.bootstrap.api import Services
 from strongroom.db.actor import Actor, system
 from strongroom.identity import service as identity
 from strongroom.identity.errors import CredentialMissing, CredentialUnknown
@@ -33,6 +33,11 @@ class SignInNeeded(CredentialMissing):
     """There is no session, or it has ended: the page leads to signing in."""
 
     code = "console.sign_in_needed"
+
+
+def services(request: Request) -> Services:
+    """Return what bootstrap joined for this process."""
+    return cast("Services", request.app.state.services)
 
 
 def same_origin(request: Request) -> None:

@@ -18,7 +18,17 @@ from strongroom.identity.models import (
     Organisation,
     Person,
 )
-from strongroom.identity.types import PEOPLE_ROLES, Caller, NewCredential, NewPerson, Role
+from strongroom.identity.types import (
+    PEOPLE_ROLES,
+    Caller,
+    CredentialView,
+    DepartmentView,
+    NewCredential,
+    NewPerson,
+    OrganisationView,
+    PersonView,
+    Role,
+)
 from strongroom.kit.errors import Conflict
 from strongroom_protocol.authority import Genesis, organisation_ref, organisation_uuid
 
@@ -41,7 +51,7 @@ def authenticate_session(uow: UnitOfWork, secret_hash: bytes, now: datetime) -> 
     return _caller(uow.session.execute(query, {"hash": secret_hash, "at": now}).one_or_none(), now)
 
 
-def begin_session(uow: UnitOfWork, caller: Caller, secret_hash: bytes) -> ConsoleSession:
+def begin_session(uow: UnitOfWork, caller: Caller, secret_hash: bytes) -> None:
     """Write down a console session for the unit's caller; it lasts eight hours at most."""
     row = ConsoleSession(
         organisation_id=caller.organisation_id,
@@ -54,7 +64,6 @@ def begin_session(uow: UnitOfWork, caller: Caller, secret_hash: bytes) -> Consol
     )
     uow.session.add(row)
     auditlog.append(uow, "identity.session_begun", str(row.id), {})
-    return row
 
 
 def end_session(uow: UnitOfWork, secret_hash: bytes) -> None:
@@ -83,7 +92,7 @@ def next_account_index(uow: UnitOfWork) -> int:
     return int(uow.session.execute(text("SELECT next_account_index()")).scalar_one())
 
 
-def register_organisation(uow: UnitOfWork, genesis: Genesis) -> Organisation:
+def register_organisation(uow: UnitOfWork, genesis: Genesis) -> OrganisationView:
     """Write down an organisation; its id follows from the genesis's hash.
 
     The unit must be opened for that id. Raises OrganisationTaken.
@@ -106,28 +115,28 @@ def register_organisation(uow: UnitOfWork, genesis: Genesis) -> Organisation:
         "genesis, is registered already; take the next free index and a new salt.",
     )
     auditlog.append(uow, "identity.organisation_registered", str(row.id), {"genesis": row.genesis})
-    return row
+    return _organisation(row)
 
 
-def organisation(uow: UnitOfWork) -> Organisation:
+def organisation(uow: UnitOfWork) -> OrganisationView:
     """Return the unit's own organisation. Raises OrganisationUnknown."""
     row = uow.session.scalars(
         select(Organisation).where(Organisation.id == uow.organisation_id)
     ).one_or_none()
     if row is None:
         raise errors.OrganisationUnknown("There is no such organisation.")
-    return row
+    return _organisation(row)
 
 
-def add_department(uow: UnitOfWork, name: str) -> Department:
+def add_department(uow: UnitOfWork, name: str) -> DepartmentView:
     """Write down a department. Raises NameTaken."""
     row = Department(organisation_id=_own(uow), id=uow.new_id(), name=name, created_at=uow.now)
     _insert(uow, row, errors.NameTaken, f"There is a department {name!r} already.")
     auditlog.append(uow, "identity.department_added", str(row.id), {"name": name})
-    return row
+    return _department(row)
 
 
-def add_person(uow: UnitOfWork, new: NewPerson) -> Person:
+def add_person(uow: UnitOfWork, new: NewPerson) -> PersonView:
     """Write down a person. Raises NameTaken, DepartmentUnknown, RoleUnknown."""
     _check_roles(new.roles)
     if new.department_id is not None and new.department_id not in {
@@ -152,11 +161,12 @@ def add_person(uow: UnitOfWork, new: NewPerson) -> Person:
         f"The handle {new.handle!r}, or the person's Ethereum "
         "address, belongs to another person of this organisation.",
     )
-    auditlog.append(uow, "identity.person_added", str(row.id), person_record(row))
-    return row
+    view = _person(row)
+    auditlog.append(uow, "identity.person_added", str(row.id), person_record(view))
+    return view
 
 
-def add_credential(uow: UnitOfWork, new: NewCredential) -> Credential:
+def add_credential(uow: UnitOfWork, new: NewCredential) -> CredentialView:
     """Write down a credential. Raises NameTaken, PersonUnknown, RoleUnknown."""
     if uow.actor.kind != "system":
         _check_roles(new.roles)
@@ -177,38 +187,60 @@ def add_credential(uow: UnitOfWork, new: NewCredential) -> Credential:
     _insert(uow, row, errors.NameTaken, "This token is in use already; make a new secret.")
     body = {"label": row.label, "roles": row.roles, "person_id": _text(row.person_id)}
     auditlog.append(uow, "identity.credential_added", str(row.id), body)
-    return row
+    return CredentialView(row.id, row.label, tuple(row.roles), row.person_id, row.expires_at)
 
 
-def departments(uow: UnitOfWork) -> list[Department]:
+def departments(uow: UnitOfWork) -> list[DepartmentView]:
     """Return the organisation's departments by name."""
     own = Department.organisation_id == uow.organisation_id
-    return list(uow.session.scalars(select(Department).where(own).order_by(Department.name)))
+    rows = uow.session.scalars(select(Department).where(own).order_by(Department.name))
+    return [_department(row) for row in rows]
 
 
-def people(uow: UnitOfWork) -> list[Person]:
+def people(uow: UnitOfWork) -> list[PersonView]:
     """Return the organisation's people by handle, the removed ones too."""
     own = Person.organisation_id == uow.organisation_id
-    return list(uow.session.scalars(select(Person).where(own).order_by(Person.handle)))
+    rows = uow.session.scalars(select(Person).where(own).order_by(Person.handle))
+    return [_person(row) for row in rows]
 
 
-def person(uow: UnitOfWork, person_id: UUID) -> Person:
+def person(uow: UnitOfWork, person_id: UUID) -> PersonView:
     """Return one person of the organisation. Raises PersonUnknown."""
     row = uow.session.get(Person, (uow.organisation_id, person_id))
     if row is None:
         raise errors.PersonUnknown("The organisation has no such person.")
-    return row
+    return _person(row)
 
 
-def person_record(row: Person) -> Mapping[str, Any]:
+def person_record(view: PersonView) -> Mapping[str, Any]:
     """Return what the audit log keeps of a person."""
     return {
-        "handle": row.handle,
-        "name": row.name,
-        "roles": list(row.roles),
-        "department_id": _text(row.department_id),
-        "address": None if row.address is None else "0x" + row.address.hex(),
+        "handle": view.handle,
+        "name": view.name,
+        "roles": list(view.roles),
+        "department_id": _text(view.department_id),
+        "address": None if view.address is None else "0x" + view.address.hex(),
     }
+
+
+def _organisation(row: Organisation) -> OrganisationView:
+    return OrganisationView(row.id, row.ref, row.name, row.chain_id, row.account_index, row.genesis)
+
+
+def _department(row: Department) -> DepartmentView:
+    return DepartmentView(row.id, row.name)
+
+
+def _person(row: Person) -> PersonView:
+    return PersonView(
+        id=row.id,
+        handle=row.handle,
+        name=row.name,
+        roles=tuple(row.roles),
+        department_id=row.department_id,
+        address=row.address,
+        removed_at=row.removed_at,
+    )
 
 
 def _caller(found: Any, now: datetime) -> Caller:

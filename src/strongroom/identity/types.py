@@ -1,9 +1,10 @@
 """Values of identity: roles, scopes and the caller of a request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 from uuid import UUID
 
 OrganisationId = NewType("OrganisationId", UUID)
@@ -55,6 +56,50 @@ class NewCredential:
 
     label: str
     token_hash: bytes
+    roles: tuple[str, ...]
+    person_id: UUID | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class OrganisationView:
+    """A client; `ref` is keccak-256 of its genesis, what its people's signatures name."""
+
+    id: UUID
+    ref: bytes
+    name: str
+    chain_id: int
+    account_index: int | None
+    genesis: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DepartmentView:
+    """A part of an organisation."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class PersonView:
+    """Somebody of an organisation; `address` is 20 bytes, None for who signs nothing."""
+
+    id: UUID
+    handle: str
+    name: str
+    roles: tuple[str, ...]
+    department_id: UUID | None
+    address: bytes | None
+    removed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class CredentialView:
+    """A credential; its secret is only with its holder."""
+
+    id: UUID
+    label: str
     roles: tuple[str, ...]
     person_id: UUID | None
     expires_at: datetime

@@ -1,7 +1,5 @@
 """Fiat credits by four eyes. Money that leaves by bank needs the signer and is not offered here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
@@ -14,21 +12,10 @@ from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef, Leg, Posting
 from strongroom.payments import errors
 from strongroom.payments.models import FiatEntry
-from strongroom_protocol.amounts import Amount
+from strongroom.payments.types import FiatCredit, FiatEntryView
 
 
-@dataclass(frozen=True)
-class FiatCredit:
-    """A credit to propose: `bank` is our account's name, `account` the client account's code."""
-
-    reference: str
-    bank: str
-    account: str
-    amount: Amount
-    note: str
-
-
-def propose(uow: UnitOfWork, credit: FiatCredit) -> FiatEntry:
+def propose(uow: UnitOfWork, credit: FiatCredit) -> FiatEntryView:
     """Write down a proposal; nothing is booked. Raises FiatReferenceTaken, FourEyes."""
     row = FiatEntry(
         organisation_id=uow.organisation_id,
@@ -54,10 +41,10 @@ def propose(uow: UnitOfWork, credit: FiatCredit) -> FiatEntry:
         message = f"The reference {credit.reference!r} belongs to another entry; use a new one."
         raise errors.FiatReferenceTaken(message) from error
     auditlog.append(uow, "fiat.proposed", str(row.id), record(row))
-    return row
+    return _view(row)
 
 
-def approve(uow: UnitOfWork, entry_id: UUID) -> FiatEntry:
+def approve(uow: UnitOfWork, entry_id: UUID) -> FiatEntryView:
     """Book a proposal of somebody else: debit our bank account, credit the client's.
 
     Raises FiatEntryUnknown, FiatAlreadyDecided, FourEyes, PostingRefused.
@@ -79,25 +66,26 @@ def approve(uow: UnitOfWork, entry_id: UUID) -> FiatEntry:
     ledger.post_or_raise(uow, posting)
     rows = ledger.rows([posting])
     auditlog.append(uow, "fiat.booked", str(row.id), record(row), rows=rows)
-    return row
+    return _view(row)
 
 
-def reject(uow: UnitOfWork, entry_id: UUID, reason: str) -> FiatEntry:
+def reject(uow: UnitOfWork, entry_id: UUID, reason: str) -> FiatEntryView:
     """Refuse a proposal of somebody else, for good, with a reason.
 
     Raises FiatEntryUnknown, FiatAlreadyDecided, FourEyes.
     """
     row = _decide(uow, entry_id, "rejected", reason)
     auditlog.append(uow, "fiat.rejected", str(row.id), record(row))
-    return row
+    return _view(row)
 
 
-def entries(uow: UnitOfWork, after: UUID | None, limit: int) -> Sequence[FiatEntry]:
+def entries(uow: UnitOfWork, after: UUID | None, limit: int) -> list[FiatEntryView]:
     """Return entries, newest first, below the cursor."""
     query = select(FiatEntry).where(FiatEntry.organisation_id == uow.organisation_id)
     if after is not None:
         query = query.where(FiatEntry.id < after)
-    return uow.session.scalars(query.order_by(FiatEntry.id.desc()).limit(limit)).all()
+    rows = uow.session.scalars(query.order_by(FiatEntry.id.desc()).limit(limit))
+    return [_view(row) for row in rows]
 
 
 def record(row: FiatEntry) -> dict[str, str | None]:
@@ -114,6 +102,24 @@ def record(row: FiatEntry) -> dict[str, str | None]:
         "decided_by": None if row.decided_by is None else str(row.decided_by),
         "reason": row.reason,
     }
+
+
+def _view(row: FiatEntry) -> FiatEntryView:
+    return FiatEntryView(
+        id=row.id,
+        reference=row.reference,
+        bank=row.bank,
+        account=row.account,
+        asset=row.asset,
+        units=row.units,
+        note=row.note,
+        state=row.state,
+        proposed_by=row.proposed_by,
+        proposed_at=row.proposed_at,
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        reason=row.reason,
+    )
 
 
 def _decide(uow: UnitOfWork, entry_id: UUID, state: str, reason: str | None) -> FiatEntry:

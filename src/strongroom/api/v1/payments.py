@@ -30,7 +30,7 @@ from strongroom.ledger.commands import PostingCommand
 from strongroom.ledger.types import AccountRef, Balance, Leg, Posting
 from strongroom.payments import errors
 from strongroom.payments import service as payments
-from strongroom.payments.models import FiatEntry
+from strongroom.payments.types import FiatCredit, FiatEntryView
 from strongroom_protocol.amounts import Amount, Asset, format_amount, parse_amount
 
 router = APIRouter(tags=["books"])
@@ -128,7 +128,7 @@ class FiatEntryOut(Shown):
     reason: str | None
 
     @classmethod
-    def of(cls, row: FiatEntry) -> "FiatEntryOut":
+    def of(cls, row: FiatEntryView) -> "FiatEntryOut":
         """Show a row."""
         return cls(
             id=row.id,
@@ -215,7 +215,7 @@ def transfer(body: TransferIn, command: PostingRoute) -> Response:
 )
 def propose_fiat_entry(body: FiatEntryIn, command: PostingRoute) -> Response:
     """Propose a fiat credit; nothing is booked until another person approves it."""
-    credit = payments.FiatCredit(
+    credit = FiatCredit(
         reference=body.reference,
         bank=body.bank,
         account=f"client:{body.account}",

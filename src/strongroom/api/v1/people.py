@@ -13,8 +13,14 @@ from strongroom.api.security import needs
 from strongroom.api.shapes import AddressText, Name, Page, Shown, Strict
 from strongroom.db.database import UnitOfWork
 from strongroom.identity import service as identity
-from strongroom.identity.models import Credential, Department, Person
-from strongroom.identity.types import NewCredential, NewPerson, Role
+from strongroom.identity.types import (
+    CredentialView,
+    DepartmentView,
+    NewCredential,
+    NewPerson,
+    PersonView,
+    Role,
+)
 from strongroom_protocol.addresses import checksum, parse_address
 
 router = APIRouter(tags=["people"])
@@ -34,8 +40,8 @@ class DepartmentOut(Shown):
     name: str
 
     @classmethod
-    def of(cls, row: Department) -> "DepartmentOut":
-        """Show a row."""
+    def of(cls, row: DepartmentView) -> "DepartmentOut":
+        """Show a view."""
         return cls(id=row.id, name=row.name)
 
 
@@ -71,13 +77,13 @@ class PersonOut(Shown):
     removed_at: datetime | None
 
     @classmethod
-    def of(cls, row: Person) -> "PersonOut":
-        """Show a row."""
+    def of(cls, row: PersonView) -> "PersonOut":
+        """Show a view."""
         return cls(
             id=row.id,
             handle=row.handle,
             name=row.name,
-            roles=row.roles,
+            roles=list(row.roles),
             department_id=row.department_id,
             address=None if row.address is None else checksum(row.address),
             removed_at=row.removed_at,
@@ -104,12 +110,12 @@ class CredentialOut(Shown):
     expires_at: datetime
 
     @classmethod
-    def of(cls, row: Credential) -> "CredentialOut":
-        """Show a row."""
+    def of(cls, row: CredentialView) -> "CredentialOut":
+        """Show a view."""
         return cls(
             id=row.id,
             label=row.label,
-            roles=row.roles,
+            roles=list(row.roles),
             person_id=row.person_id,
             expires_at=row.expires_at,
         )

@@ -170,7 +170,9 @@ def test_an_error_gives_the_key_free(client: httpx.Client, services: Services) -
 
 
 @pytest.mark.parametrize("key", [None, "short", "with space in", "ümlaut-key", "k" * 129])
-def test_a_key_that_is_none_is_refused(client: httpx.Client, services: Services, key: str) -> None:
+def test_a_key_that_is_none_is_refused(
+    client: httpx.Client, services: Services, key: str | None
+) -> None:
     headers = {} if key is None else {"Idempotency-Key": key.encode()}
     answer = client.post("/departments", json={"name": "treasury"}, headers=headers)  # type: ignore[arg-type]
     assert answer.status_code == 422

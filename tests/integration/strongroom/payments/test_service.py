@@ -17,6 +17,7 @@ from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef
 from strongroom.payments import errors
 from strongroom.payments import service as payments
+from strongroom.payments.types import FiatCredit
 from strongroom_protocol.amounts import Asset, parse_amount
 from tests.factories.parts.postgres import TestDatabase
 
@@ -44,7 +45,7 @@ def people(books: Database) -> tuple[Actor, Actor]:
 
 def propose(books: Database, actor: Actor, reference: str = "bank 1") -> uuid.UUID:
     amount = parse_amount("100.00", Asset("EUR/2"))
-    credit = payments.FiatCredit(reference, "house-bank", "client:treasury", amount, "")
+    credit = FiatCredit(reference, "house-bank", "client:treasury", amount, "")
     with books.unit(HOUSE, actor) as uow:
         return payments.propose(uow, credit).id
 
