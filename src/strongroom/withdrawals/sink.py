@@ -1,7 +1,8 @@
 """What blocks tell of withdrawals: sent, mined, final; the held money is booked out at finality.
 
 Both executions of a Safe nonce end here: the payment, and the rejection that frees the money. What
-happened is what was mined: a transaction that succeeded counts by its transfer, not by its status.
+happened is what was mined: anybody may send a signed Safe transaction, so an execution is known by
+the vault's own event, whoever sent it, and a payment counts by its transfer, not by a status.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,10 @@ from strongroom.relay import service as relay
 from strongroom.relay.types import OutgoingView
 from strongroom.withdrawals import lifecycle, repository, rules
 from strongroom.withdrawals.models import Withdrawal, WithdrawalPermit
+from strongroom_protocol.hashing import keccak256
 
+EXECUTION_SUCCESS: Final = keccak256(b"ExecutionSuccess(bytes32,uint256)")
+"""Safe's event: its first topic is the hash of the Safe transaction."""
 VOID_ROUNDS_MAX: Final = 2
 """The signer takes three references for one Safe transaction: one try and two more."""
 
@@ -45,87 +49,119 @@ class WithdrawalSink:
 
     def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Mined. Nothing is booked yet: the hold stands until the block is final."""
-        for row, kind, outgoing in self._executed(uow, block):
-            if kind != "payment":
-                continue
-            if row.state in ("signed", "broadcast"):
-                reason = "Mined; it is final in a few blocks."
-                if not outgoing.succeeded:
-                    reason = "Its transaction was mined and reverted; waiting until that is final."
+        for row, kind, _ in _executed(uow, block):
+            if kind == "payment" and row.state in ("signed", "broadcast"):
+                repository.step(uow, row, "mined", "Mined; it is final in a few blocks.")
+                lifecycle.call_next(uow, row)
+        for row, kind, _ in self._reverted(uow, block):
+            if kind == "payment" and row.state in ("signed", "broadcast"):
+                reason = "Its transaction was mined and reverted; waiting until that is final."
                 repository.step(uow, row, "mined", reason)
-                if outgoing.succeeded:
-                    lifecycle.call_next(uow, row)
         return []
 
     def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """The hold is posted out of custody, or released, or people must void the nonce."""
         postings: list[Posting] = []
-        for row, kind, outgoing in self._executed(uow, block):
-            if kind == "payment":
-                postings += self._payment_final(uow, row, outgoing, block)
-            elif row.state == "voiding":
-                postings += self._rejection_final(uow, row, outgoing)
+        for row, kind, tx_hash in _executed(uow, block):
+            if kind == "payment" and row.state in ("mined", "voiding"):
+                postings += _payment_final(uow, row, tx_hash, block)
+            elif kind == "rejection" and row.state == "voiding":
+                postings += _rejection_final(uow, row)
+        for row, kind, reason in self._reverted(uow, block):
+            if row.state in rules.BOUND:
+                _execution_failed(uow, row, kind, reason)
         return postings
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Not mined after all: the relay sends the same bytes again. Nothing was booked."""
-        for row, kind, _ in self._executed(uow, block):
+        undone = [*_executed(uow, block), *self._reverted(uow, block)]
+        for row, kind, _ in undone:
             if kind == "payment" and row.state == "mined":
                 repository.step(uow, row, "broadcast", "A reorganisation undid its block.")
         return []
 
-    def _executed(
-        self, uow: UnitOfWork, block: BlockView
-    ) -> Iterator[tuple[Withdrawal, str, OutgoingView]]:
+    def _reverted(self, uow: UnitOfWork, block: BlockView) -> Iterator[tuple[Withdrawal, str, str]]:
+        """Our own executions in this block that did nothing, and why."""
         hashes = [seen.hash for seen in block.transactions]
         sent = relay.by_hash(uow, self._chain_id, hashes)
-        for outgoing in sorted(sent.values(), key=lambda one: one.id):
+        events = _event_hashes(block)
+        for tx_hash, outgoing in sorted(sent.items()):
             found = _of_outgoing(uow, outgoing)
-            if found is not None:
-                yield *found, outgoing
+            if found is not None and tx_hash not in events.values():
+                yield *found, outgoing.last_error or "its nonce was used by a cancel."
 
-    def _payment_final(
-        self, uow: UnitOfWork, row: Withdrawal, outgoing: OutgoingView, block: BlockView
-    ) -> list[Posting]:
-        if row.state not in ("mined", "voiding"):
-            return []
-        if outgoing.state != "finalized":
-            reason = outgoing.last_error or "It was cancelled."
-            _execution_failed(uow, row, "payment", reason)
-            return []
-        transfer = _transfer_of(row, outgoing, block)
-        if transfer is None:
-            return self._nothing_moved(uow, row)
-        row.held = False
-        was_voiding = row.state == "voiding"
-        repository.step(uow, row, "finalized", "Paid, and final.")
-        lifecycle.close_screening(uow, row)
-        if was_voiding:
-            lifecycle.call_next(uow, row)
-        return [_booked_out(row, transfer, block)]
 
-    def _nothing_moved(self, uow: UnitOfWork, row: Withdrawal) -> list[Posting]:
-        """The nonce is consumed, yet the token moved nothing: the money is still in the vault."""
-        posting = lifecycle.released(uow, row)
-        if row.state == "mined":
-            row.void_to = "failed"
-            repository.step(uow, row, "voiding", "The transaction was mined and moved nothing.")
-        repository.step(uow, row, "failed", "The token accepted the transfer and moved nothing.")
-        lifecycle.close_screening(uow, row)
-        return [] if posting is None else [posting]
+def _event_hashes(block: BlockView) -> dict[bytes, bytes]:
+    """Safe transaction hash → the transaction in which a Safe said that it executed it."""
+    return {
+        log.topics[1]: seen.hash
+        for seen in block.transactions
+        for log in seen.logs
+        if len(log.topics) == 2 and log.topics[0] == EXECUTION_SUCCESS
+    }
 
-    def _rejection_final(
-        self, uow: UnitOfWork, row: Withdrawal, outgoing: OutgoingView
-    ) -> list[Posting]:
-        if outgoing.state != "finalized":
-            _execution_failed(uow, row, "rejection", outgoing.last_error or "it was cancelled")
-            return []
-        posting = lifecycle.released(uow, row)
-        ended = row.void_to or "failed"
-        repository.step(uow, row, ended, "The same-nonce rejection is final; the money is free.")
-        lifecycle.close_screening(uow, row)
+
+def _executed(uow: UnitOfWork, block: BlockView) -> Iterator[tuple[Withdrawal, str, bytes]]:
+    """The withdrawals, locked, whose Safe transactions were executed in this block."""
+    events = _event_hashes(block)
+    if not events:
+        return
+    permits = uow.session.scalars(
+        select(WithdrawalPermit)
+        .where(WithdrawalPermit.safe_tx_hash.in_(sorted(events)), WithdrawalPermit.round == 0)
+        .order_by(WithdrawalPermit.withdrawal_id, WithdrawalPermit.kind)
+    )
+    for permit in list(permits):
+        row = repository.lock(uow, permit.organisation_id, permit.withdrawal_id)
+        tx_hash = events[permit.safe_tx_hash]
+        emitters = _emitters(block, permit.safe_tx_hash)
+        if lifecycle.intent_of(row).wallet in emitters:
+            yield row, permit.kind, tx_hash
+
+
+def _emitters(block: BlockView, safe_tx_hash: bytes) -> set[bytes]:
+    """Who claims the execution: only the vault's own word counts, not a look-alike contract's."""
+    return {
+        log.address
+        for seen in block.transactions
+        for log in seen.logs
+        if log.topics[:2] == (EXECUTION_SUCCESS, safe_tx_hash)
+    }
+
+
+def _payment_final(
+    uow: UnitOfWork, row: Withdrawal, tx_hash: bytes, block: BlockView
+) -> list[Posting]:
+    transfer = _transfer_of(row, tx_hash, block)
+    if transfer is None:
+        return _nothing_moved(uow, row)
+    row.held = False
+    was_voiding = row.state == "voiding"
+    repository.step(uow, row, "finalized", "Paid, and final.")
+    lifecycle.close_screening(uow, row)
+    if was_voiding:
         lifecycle.call_next(uow, row)
-        return [] if posting is None else [posting]
+    return [_booked_out(row, transfer, block)]
+
+
+def _nothing_moved(uow: UnitOfWork, row: Withdrawal) -> list[Posting]:
+    """The nonce is consumed, yet the token moved nothing: the money is still in the vault."""
+    posting = lifecycle.released(uow, row)
+    if row.state == "mined":
+        row.void_to = "failed"
+        repository.step(uow, row, "voiding", "The transaction was mined and moved nothing.")
+    repository.step(uow, row, "failed", "The token accepted the transfer and moved nothing.")
+    lifecycle.close_screening(uow, row)
+    return [] if posting is None else [posting]
+
+
+def _rejection_final(uow: UnitOfWork, row: Withdrawal) -> list[Posting]:
+    posting = lifecycle.released(uow, row)
+    ended = row.void_to or "failed"
+    repository.step(uow, row, ended, "The same-nonce rejection is final; the money is free.")
+    lifecycle.close_screening(uow, row)
+    lifecycle.call_next(uow, row)
+    return [] if posting is None else [posting]
 
 
 def _execution_failed(uow: UnitOfWork, row: Withdrawal, kind: str, reason: str) -> None:
@@ -155,14 +191,14 @@ def _of_outgoing(uow: UnitOfWork, outgoing: OutgoingView) -> tuple[Withdrawal, s
     return repository.lock(uow, outgoing.organisation_id, found.withdrawal_id), found.kind
 
 
-def _transfer_of(row: Withdrawal, outgoing: OutgoingView, block: BlockView) -> Transfer | None:
+def _transfer_of(row: Withdrawal, tx_hash: bytes, block: BlockView) -> Transfer | None:
     wallet = lifecycle.intent_of(row).wallet
     wanted = (row.token, wallet, row.destination, row.units)
     return next(
         (
             one
             for one in block.transfers
-            if one.tx_hash == outgoing.mined_hash
+            if one.tx_hash == tx_hash
             and (one.token, one.sender, one.recipient, one.units) == wanted
         ),
         None,

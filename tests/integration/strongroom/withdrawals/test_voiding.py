@@ -1,6 +1,7 @@
 """What the signer may have permitted is let go only by a mined transaction with the same nonce."""
 
 import pytest
+import rlp
 
 from strongroom.kit.errors import StrongroomError
 from strongroom.withdrawals import service as withdrawals
@@ -91,6 +92,29 @@ def test_a_reorganisation_reopens_a_mined_payment_and_it_is_paid_once(stage: Sta
     stage.drive(until=lambda: stage.view(view.id).state == "finalized")
     assert stage.house.units(stage.cast.supplier) == paid + 8_000_000
     assert stage.states(view.id)[-4:] == ["mined", "broadcast", "mined", "finalized"]
+
+
+def test_a_stranger_who_sends_our_execution_first_pays_what_was_approved_once(stage: Stage):
+    """Anybody may send a signed Safe transaction; the vault's event tells, not the sender."""
+    paid = stage.house.units(stage.cast.supplier)
+    view = stage.approved("front-run", amount="12", valid_for_seconds=LONG)
+    stage.drive(until=lambda: stage.view(view.id).state == "signed", parts="permits")
+    stage.drive(until=lambda: stage.view(view.id).state == "broadcast", parts="relay")
+    ((raw,),) = stage.house.query(
+        "SELECT a.raw FROM outgoing_attempt a JOIN outgoing o ON o.id = a.outgoing_id"
+        " WHERE o.ref = %s",
+        view.intent,
+    )
+    stage.chain.rpc("anvil_dropAllTransactions")
+    fields = rlp.decode(bytes(raw)[1:])
+    stranger = stage.chain.accounts()[5]
+    copied = {"from": stranger, "to": "0x" + fields[5].hex(), "data": "0x" + fields[7].hex()}
+    stage.house.send(copied)
+    stage.drive(until=lambda: stage.view(view.id).state == "finalized")
+    assert stage.house.units(stage.cast.supplier) == paid + 12_000_000
+    assert stage.held() == 0
+    follower = stage.approved("after the front-run", amount="1", valid_for_seconds=LONG)
+    stage.drive(until=lambda: stage.view(follower.id).state == "finalized")
 
 
 def cancel(stage: Stage, withdrawal_id) -> None:
