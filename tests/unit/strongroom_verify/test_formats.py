@@ -3,21 +3,24 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import rlp as reference_rlp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from trie.hexary import HexaryTrie
 
 from strongroom_protocol import canonical as service_canonical
-from strongroom_verify import canonical, merkle, rlp
+from strongroom_verify import canonical, merkle, note, rlp
 from strongroom_verify.archive import Archive
 from strongroom_verify.errors import Malformed
 from strongroom_verify.keccak import keccak256
 from strongroom_verify.patricia import value_at
 from tests.factories.bundles import ORDER, integer, leaf, tree_proof, tree_root, write
+from tests.factories.bundles import note as signed_note
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
@@ -212,3 +215,58 @@ def test_every_member_is_compared_with_its_checksum(tmp_path: Path) -> None:
     archive = Archive.open(path)
     assert archive.damaged() == "receipts.jsonl"
     archive.close()
+
+
+def one_node(path: bytes, value: bytes = b"v" * 40) -> tuple[bytes, list[bytes]]:
+    """A trie of one leaf node, written by hand: (root, proof)."""
+    node = bytes(reference_rlp.encode([path, value]))
+    return keccak256(node), [node]
+
+
+@pytest.mark.parametrize("path", ["", "4080", "2180", "2f80", "ff80", "30"])
+def test_a_trie_path_has_one_spelling(path: str) -> None:
+    root, proof = one_node(bytes.fromhex("2080"))
+    assert value_at(root, b"\x80", proof) == b"v" * 40
+    root, proof = one_node(bytes.fromhex(path))
+    with pytest.raises(Malformed):
+        value_at(root, b"\x80", proof)
+
+
+def test_a_leaf_of_a_shorter_key_is_not_the_keys_own() -> None:
+    root, proof = one_node(bytes.fromhex("2080"))
+    with pytest.raises(Malformed, match="before the key"):
+        value_at(root, b"\x80\x01", proof)
+
+
+def test_a_trie_that_holds_nothing_there_proves_nothing() -> None:
+    root, proof = one_node(bytes.fromhex("2080"), b"")
+    with pytest.raises(Malformed):
+        value_at(root, b"\x80", proof)
+    short = bytes(reference_rlp.encode([b"a", b"b", b"c"]))
+    with pytest.raises(Malformed, match="2 nor 17"):
+        value_at(keccak256(short), b"\x80", [short])
+
+
+GOOD = note.parse(signed_note(Ed25519PrivateKey.generate(), 5, bytes(32)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: raw.replace(b"\xe2\x80\x94", b"\xff"),
+        lambda raw: raw.replace(b"AAAA=", b"AAAB="),
+        lambda raw: raw.replace(b"AAAA=", b"AA=A="),
+        lambda raw: raw[:-5] + b"\n",
+        lambda raw: raw + b"\n",
+        lambda raw: raw + raw.splitlines()[-1] + b"\n",
+        lambda raw: raw.replace(b"\n5\n", b"\n05\n"),
+        lambda raw: raw.replace(b"\n5\n", b"\n-5\n"),
+        lambda raw: raw.replace(b"\n5\n", b"\n"),
+        lambda raw: raw.replace(b"strongroom.test/log\n", b"other.test/log\n", 1),
+    ],
+)
+def test_a_checkpoint_has_one_spelling(change: Callable[[bytes], bytes]) -> None:
+    assert GOOD.size == 5
+    raw = signed_note(Ed25519PrivateKey.generate(), 5, bytes(32))
+    with pytest.raises(Malformed):
+        note.parse(change(raw))
