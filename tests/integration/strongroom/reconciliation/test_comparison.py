@@ -142,3 +142,13 @@ def test_another_organisation_sees_no_rows(flow: Flow):
     stranger = flow.stage.rows("SELECT gen_random_uuid() AS id")[0]["id"]
     with flow.stage.connect(pool_size=1).read(stranger, system("test")) as uow:
         assert reconciliation.latest(uow) == []
+
+
+def test_an_address_watched_before_the_blocks_to_read_again_is_compared_too(flow: Flow):
+    key = bytes.fromhex("e7" * 20)
+    flow.stage.watch(key, "vault", scan_from_height=50)
+    flow.stage.send(key, 4)
+    flow.stage.chain.mine(4)
+    flow.stage.catch_up(flow.stage.follower())
+    compare(flow)
+    assert rows(flow)[f"e7 {ETH}"] == (4, 4, 0)
