@@ -188,6 +188,10 @@ class Draft:
     "(action, subject, rows) up to and including the record that asks for the export."
     later: list[tuple[str, str, list[dict[str, Any]]]] = field(default_factory=list)
     cut: int | None = None
+    times: dict[int, tuple[str, str]] = field(default_factory=dict)
+    "Record → (at, sequenced_at), where they are not the usual ones."
+    places: dict[int, int] = field(default_factory=dict)
+    "Record → the organisation's index that a lying sequencer gave it."
 
     @property
     def log_key(self) -> bytes:
@@ -330,9 +334,14 @@ def seal(draft: Draft, **replaced: bytes) -> dict[str, bytes]:
         leaves += [leaf(f"a stranger's record {number}".encode())] * (number % 3)
         record = record_of(number, action, subject, body, rows)
         described = leaf_of(len(leaves), number, record)
+        if number in draft.times:
+            record["at"], described["sequenced_at"] = draft.times[number]
+            described["record_hash"] = hexed(sha256(canonical(record)))
+        described["organisation_index"] = draft.places.get(number, number)
         leaves.append(leaf(canonical(described)))
         entries.append((described, record))
     leaves.append(leaf(b"one more after the export"))
+    entries.sort(key=lambda entry: int(entry[0]["organisation_index"]))
     lines = [
         {"leaf": described, "record": record, "proof": tree_proof(leaves, described["index"])}
         for described, record in entries

@@ -180,6 +180,49 @@ def test_a_cut_that_is_not_the_request_is_refused(draft: Draft, judge: Judge) ->
     assert failures(judge(seal(other)))["COMPLETENESS"] == "records.jsonl line 4"
 
 
+def test_a_cut_beyond_the_export_itself_is_refused(draft: Draft, judge: Judge) -> None:
+    other = first_day()
+    other.key, other.cut = draft.key, 99
+    assert failures(judge(seal(other)))["COMPLETENESS"] == "records.jsonl line 7"
+
+
+TIMES = {
+    "a place given before the one that precedes it": (
+        2,
+        ("2026-11-22T08:00:00.000000Z", "2026-11-22T09:00:00.900000Z"),
+    ),
+    "a record made after the log took it in": (
+        2,
+        ("2026-11-22T09:00:08.000000Z", "2026-11-22T09:00:02.900000Z"),
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", TIMES)
+def test_times_that_contradict_each_other_are_refused(
+    draft: Draft, judge: Judge, wrong: str
+) -> None:
+    number, times = TIMES[wrong]
+    other = first_day()
+    other.key, other.times = draft.key, {number: times}
+    assert failures(judge(seal(other))) == {"TIME": "records.jsonl line 3"}
+
+
+def test_clocks_of_two_machines_may_differ_a_little(draft: Draft, judge: Judge) -> None:
+    other = first_day()
+    other.key = draft.key
+    other.times = {2: ("2026-11-22T09:00:06.000000Z", "2026-11-22T09:00:02.100000Z")}
+    assert judge(seal(other)).accepted
+
+
+def test_an_organisations_count_that_does_not_follow_the_log_is_refused(
+    draft: Draft, judge: Judge
+) -> None:
+    other = first_day()
+    other.key, other.places = draft.key, {1: 2, 2: 1}
+    assert failures(judge(seal(other)))["INTEGRITY"] == "records.jsonl line 3"
+
+
 def test_a_tree_of_size_zero_is_refused(files: Files, draft: Draft, judge: Judge) -> None:
     empty = note(draft.key, 0, bytes(32))
     report = judge(files | {"checkpoint.txt": empty})
