@@ -167,8 +167,8 @@ class House:
     def found(self) -> None:
         """Tokens, keys and seed."""
         public = self.screener_key.public_key().public_bytes_raw().hex()
-        words = ("--officer", self.cast.officer.address, "--officer-quorum", "1")
-        words += ("--screener-key", public, "--cooling-seconds", "0", "--loosening-seconds", "0")
+        words = ["--officer", self.cast.officer.address, "--officer-quorum", "1"]
+        words += ["--screener-key", public, "--cooling-seconds", "0", "--loosening-seconds", "0"]
         self.ceremony("init", *words)
         self.ceremony("new")
 

@@ -9,8 +9,8 @@ import psycopg
 from coincurve import PrivateKey
 
 from strongroom.chain.errors import NodeUnavailable
-from strongroom.chain.fees import FeeQuote
 from strongroom.chain.node import Node
+from strongroom.chain.types import FeeQuote
 from strongroom.db.actor import system
 from strongroom.db.database import Database
 from strongroom.kit.ids import HOUSE

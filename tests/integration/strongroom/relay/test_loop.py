@@ -67,7 +67,7 @@ def test_accepted_and_then_silent_is_not_sent_twice_under_another_nonce(bench: B
 
 
 def test_a_used_nonce_is_never_exchanged_for_a_new_one(bench: Bench):
-    """ "Nonce too low, take the next" pays twice: here the row waits for its block."""
+    """Taking the next nonce when one is "too low" pays twice: here the row waits for its block."""
     one = bench.enqueue("mined unseen")
     bench.run()
     bench.chain.mine()

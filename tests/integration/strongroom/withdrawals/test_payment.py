@@ -7,7 +7,8 @@ from strongroom.signing.client import SignerClient
 from strongroom.vaults import service as vaults
 from strongroom.withdrawals import service as withdrawals
 from strongroom.withdrawals.permits import PermitLoop
-from tests.factories.stage import TUSD, Stage
+from tests.factories.house import TUSD
+from tests.factories.stage import Stage
 
 HAPPY = [
     "screening", "queued", "awaiting_approval", "approved", "binding", "signed", "broadcast",

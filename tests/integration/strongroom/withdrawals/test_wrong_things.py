@@ -1,6 +1,7 @@
 """Wrong things and what they get: each its own code, and none of them leaves money held."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from strongroom_protocol.signatures import CURVE_ORDER
 from tests.factories.house import OPERATOR, TUSD, sign
 from tests.factories.stage import Stage
 
-GOOD = {"asset": TUSD, "amount": "5"}
+GOOD: dict[str, Any] = {"asset": TUSD, "amount": "5"}
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +69,7 @@ def test_a_mistake_in_a_draft_has_its_own_code(stage: Stage, changed: Any, code:
 
 def test_more_than_is_available_is_refused_and_holds_nothing(stage: Stage):
     stage.update_policy(rules=[stage.bundle()["rules"][1]])
-    wanted = {"asset": "ETH/18", "amount": "1"}
+    wanted: dict[str, Any] = {"asset": "ETH/18", "amount": "1"}
     for number in range(10):
         stage.order(f"all of it {number}", **wanted)
     assert code_of(lambda: stage.order("too much", **wanted)) == "withdrawal.insufficient_funds"
@@ -179,7 +180,7 @@ def test_each_wrong_approval_has_its_own_code_and_counts_for_nothing(stage: Stag
         ("initiator_cannot_approve", (cast.ines.address, sign(cast.ines, tx), good[1])),
     ]
     for code, handed in wrong:
-        found = code_of(lambda handed=handed: hand_approval(stage, view.id, *handed))
+        found = code_of(partial(hand_approval, stage, view.id, *handed))
         assert found == f"withdrawal.{code}", handed
     assert stage.view(view.id).approvals == ()
     assert stage.view(view.id).state == "awaiting_approval"
