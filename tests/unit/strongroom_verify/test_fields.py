@@ -9,8 +9,9 @@ from strongroom_verify.errors import Malformed
 from strongroom_verify.fields import Fields
 from strongroom_verify.manifest import read_manifest
 from strongroom_verify.postings import read_posting
+from strongroom_verify.records import read_record
 from strongroom_verify.rows import read_row
-from tests.factories.bundles import canonical
+from tests.factories.bundles import STRANGER, canonical, hexed, sha256
 
 WRONG: dict[str, list[Any]] = {
     "text": [1, None, [], True],
@@ -127,3 +128,25 @@ def test_a_row_without_a_type_is_refused(files: dict[str, bytes]) -> None:
     for row in wrong:
         with pytest.raises(Malformed, match="type"):
             read_row(canonical(line | {"row": row}))
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("record", "type", "strongroom.record/2"),
+        ("record", "organisation", STRANGER),
+        ("leaf", "organisation", STRANGER),
+        ("record", "actor", {"kind": "system"}),
+        ("record", "rows_root", "0x00"),
+    ],
+)
+def test_a_record_of_another_shape_is_refused_though_its_hash_fits(
+    files: dict[str, bytes], part: str, name: str, value: Any
+) -> None:
+    manifest = read_manifest(files["manifest.json"])
+    line = json.loads(files["records.jsonl"].splitlines()[1])
+    read_record(canonical(line), manifest)
+    line[part][name] = value
+    line["leaf"]["record_hash"] = hexed(sha256(canonical(line["record"])))
+    with pytest.raises(Malformed):
+        read_record(canonical(line), manifest)

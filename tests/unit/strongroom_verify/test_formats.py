@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rlp as reference_rlp
@@ -17,6 +18,7 @@ from strongroom_protocol import canonical as service_canonical
 from strongroom_verify import canonical, merkle, note, rlp
 from strongroom_verify.archive import Archive
 from strongroom_verify.errors import Malformed
+from strongroom_verify.ethereum import TRANSFER_TOPIC, read_header, read_receipt, read_transaction
 from strongroom_verify.keccak import keccak256
 from strongroom_verify.patricia import value_at
 from tests.factories.bundles import ORDER, integer, leaf, tree_proof, tree_root, write
@@ -72,11 +74,80 @@ def test_rlp_is_read_as_written(item: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["", "8100", "8180ff", "b800", "b90001" + "00" * 256, "c2", "83ffff", "f800", "81"]
+    "raw",
+    [
+        *("", "8100", "8180ff", "b800", "c2", "83ffff", "f800", "81", "b9", "f9", "b801ff"),
+        "b90038" + "00" * 56,
+        "b837" + "00" * 55,
+        "f837" + "00" * 55,
+        "c1" * 20 + "c0",
+    ],
 )
 def test_a_second_spelling_of_rlp_is_refused(raw: str) -> None:
     with pytest.raises(Malformed):
         rlp.decode(bytes.fromhex(raw))
+
+
+def test_rlp_of_another_kind_is_refused() -> None:
+    for wrong in (
+        lambda: rlp.decode_list(b"\x80"),
+        lambda: rlp.as_bytes([]),
+        lambda: rlp.as_bytes(b"12", 3),
+        lambda: rlp.as_list(b""),
+        lambda: rlp.as_integer(b"\x00"),
+        lambda: rlp.as_integer(b"\x01" * 33),
+        lambda: rlp.encode_integer(-1),
+    ):
+        with pytest.raises(Malformed):
+            wrong()
+
+
+HEADER: list[Any] = [bytes(32)] * 6 + [b"", b"", b"\x07", b"", b"", b"\x01", b"", bytes(32), b""]
+LOG: list[Any] = [bytes(20), [bytes(32)], b""]
+
+
+@pytest.mark.parametrize(
+    ("reader", "raw"),
+    [
+        (read_header, reference_rlp.encode(HEADER[:14])),
+        (read_header, reference_rlp.encode([*HEADER[:5], b"short", *HEADER[6:]])),
+        (read_header, reference_rlp.encode([*HEADER[:8], [], *HEADER[9:]])),
+        (read_receipt, b""),
+        (read_receipt, b"\x80"),
+        (read_receipt, b"\x02" + reference_rlp.encode([b"\x01", b"", b""])),
+        (read_receipt, b"\x02" + reference_rlp.encode([bytes(32), b"", b"", []])),
+        (read_receipt, b"\x02" + reference_rlp.encode([b"\x01", b"", b"", b"logs"])),
+        (read_receipt, b"\x02" + reference_rlp.encode([b"\x01", b"", b"", [LOG[:2]]])),
+        (read_transaction, b"\x05" + reference_rlp.encode([b""] * 12)),
+        (read_transaction, b"\x02" + reference_rlp.encode([b""] * 11)),
+        (read_transaction, b"\x02" + reference_rlp.encode([b""] * 5 + [b"to"] + [b""] * 6)),
+    ],
+)
+def test_headers_receipts_and_transactions_of_another_shape_are_refused(
+    reader: Callable[[bytes], object], raw: bytes
+) -> None:
+    assert read_header(bytes(reference_rlp.encode(HEADER))).height == 7
+    with pytest.raises(Malformed):
+        reader(bytes(raw))
+
+
+def test_only_a_transfer_of_the_standards_shape_is_one() -> None:
+    """ERC-721 shares the topic with a fourth; dirty addresses and short data are not transfers."""
+    address, units = bytes(12) + b"\x11" * 20, (5).to_bytes(32, "big")
+    good = [b"\x70" * 20, [TRANSFER_TOPIC, address, address], units]
+    odd: list[Any] = [
+        [good[0], [*good[1], bytes(32)], b""],
+        [good[0], good[1][:2], units],
+        [good[0], [bytes(32), address, address], units],
+        [good[0], [TRANSFER_TOPIC, b"\x01" * 32, address], units],
+        [good[0], [TRANSFER_TOPIC, address, b"\x01" * 32], units],
+        [good[0], good[1], units[1:]],
+    ]
+    raw = b"\x02" + bytes(reference_rlp.encode([b"\x01", b"", b"", [good, *odd]]))
+    logs = read_receipt(raw).logs
+    assert logs[0] is not None
+    assert logs[0].units == 5
+    assert logs[1:] == (None,) * len(odd)
 
 
 @given(st.integers(0, 2**40))
