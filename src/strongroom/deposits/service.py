@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from strongroom.auditlog import service as auditlog
 from strongroom.db.database import UnitOfWork
-from strongroom.deposits import repository, rules
+from strongroom.deposits import repository, rules, sink
 from strongroom.deposits.errors import DepositUnknown
 from strongroom.deposits.models import Deposit
 from strongroom.deposits.sweeps import plan_sweep, plan_sweeps
@@ -70,6 +70,8 @@ def _book(uow: UnitOfWork, row: Deposit, account: str, disposition: str, reason:
     ledger.open_accounts(uow, refs)
     body = {"disposition": disposition, "asset": row.asset, "units": str(row.units)}
     rows = ledger.rows([posting])
+    if disposition == "credited":
+        sink.finish_if_over(uow, row)
     auditlog.append(uow, f"deposit.{disposition}", str(row.id), body, rows=rows)
     ledger.post_or_raise(uow, posting)
 

@@ -90,6 +90,7 @@ class DepositSink:
             row.chain_state, row.finalized_at = "finalized", uow.now
             reason = f"Block {block.height} is final."
             repository.add_transition(uow, row.organisation_id, row.id, "finalized", reason)
+            finish_if_over(uow, row)
         for row in repository.swept_in(uow, block):
             if row.screening_request_id is not None:
                 screening.finish(uow, row.screening_request_id)
@@ -165,6 +166,13 @@ class DepositSink:
         reason = f"Booked to suspense from block {block.height}; being screened."
         repository.add_transition(uow, row.organisation_id, row.id, "unscreened", reason)
         return [posting]
+
+
+def finish_if_over(uow: UnitOfWork, row: Deposit) -> None:
+    """A final, credited payment straight to the vault goes nowhere else: screened no more."""
+    over = row.chain_state == "finalized" and row.disposition == "credited"
+    if over and row.address_kind == "vault" and row.screening_request_id is not None:
+        screening.finish(uow, row.screening_request_id)
 
 
 def _arrival(block: BlockView, row: Deposit) -> Posting:

@@ -48,7 +48,11 @@ def plan_sweeps(uow: UnitOfWork) -> int:
         Deposit.swept_at.is_(None),
     )
     running = select(Sweep.organisation_id).where(Sweep.state == "planned")
-    found = sorted(set(uow.session.scalars(waiting.union(running))))
+    found = [
+        organisation_id
+        for organisation_id in sorted(set(uow.session.scalars(waiting.union(running))))
+        if (vault := vaults.find(uow, organisation_id)) is not None and vault.state == "active"
+    ]
     for organisation_id in found:
         key = f"{organisation_id}:{uow.now.isoformat()}"
         outbox.enqueue(uow, TOPIC, key, {}, organisation_id=organisation_id)

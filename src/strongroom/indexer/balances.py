@@ -11,8 +11,10 @@ from typing import Final
 from strongroom.chain.headers import Header
 from strongroom.db import outbox
 from strongroom.db.database import Database, UnitOfWork
+from strongroom.indexer import repository
 from strongroom.indexer.booking import ACTOR
 from strongroom.indexer.cursor import move_cursor
+from strongroom.indexer.errors import ForkChanged
 from strongroom.indexer.fetch_thread import FetchThread
 from strongroom.indexer.types import Cursor
 from strongroom.kit.ids import HOUSE
@@ -48,7 +50,10 @@ class BalanceReader:
             if not self._due(uow, cursor):
                 return cursor
             holdings, after = self._holdings(uow, cursor)
+            own = repository.canonical(uow, self._chain_id, height)
         header = self._thread.read(self._thread.fetcher.header_at(height))
+        if own is not None and own.block_hash != header.hash:
+            raise ForkChanged(f"The node shows another block {height} than the final one here.")
         asked = [(holding.address, holding.token) for holding in holdings]
         units = self._thread.read(self._thread.fetcher.balances(header, asked))
         with self._database.unit(None, ACTOR) as uow:

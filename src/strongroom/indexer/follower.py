@@ -83,13 +83,14 @@ class Follower:
             raise
         except Exception:
             self._ahead.clear()
+            self._tip = None
             raise
 
     def _advance(self, cursor: Cursor) -> bool:
         if cursor.halted_reason is not None:
             self._cursor = self._books.open(cursor.epoch)  # people may have let it go on
             return False
-        tip = self._read_tip()
+        tip = self._read_tip(cursor)
         self._report(cursor, tip)
         if self._on_a_dead_fork(cursor, tip.latest):
             return self._unwind(cursor)
@@ -122,8 +123,12 @@ class Follower:
         self._load_watched()
         self._epoch, self._cursor = epoch, cursor
 
-    def _read_tip(self) -> Tip:
-        """Finality only moves with the head, so an unchanged head is asked for alone."""
+    def _read_tip(self, cursor: Cursor) -> Tip:
+        """Finality only moves with the head, so an unchanged head is asked for alone; while more
+        blocks are known to come, nothing is asked: each names its parent.
+        """
+        if self._tip is not None and cursor.height + 1 < self._tip.latest.height:
+            return self._tip
         if self._tip is not None:
             latest = self._thread.read(self._thread.fetcher.latest())
             if latest.hash == self._tip.latest.hash:

@@ -7,7 +7,7 @@ import pytest
 from strongroom.db.actor import system
 from strongroom.deposits import service as deposits
 from strongroom.deposits.errors import DepositUnknown
-from tests.factories.chain_stage import ADDRESS, ETH, SUSPENSE
+from tests.factories.chain_stage import ADDRESS, ETH, SUSPENSE, VAULT
 from tests.factories.deposit_stage import Flow
 
 
@@ -136,3 +136,21 @@ def test_the_lists_for_people_are_newest_first_in_pages(flow: Flow):
         rest = deposits.list_deposits(uow, after=first[-1].id)
         assert [view.units for view in (*first, *rest)] == [3, 2, 1]
         assert deposits.get(uow, first[0].id).state == "unscreened"
+
+
+@pytest.mark.parametrize("final_first", [True, False])
+def test_a_payment_straight_to_the_vault_is_screened_no_more_once_it_is_over(
+    flow: Flow, final_first: bool
+):
+    flow.import_list()
+    flow.stage.watch(VAULT, "vault")
+    follower = flow.stage.follower()
+    flow.stage.send(VAULT, 5)
+    flow.stage.chain.mine(4 if final_first else 1)
+    flow.stage.catch_up(follower)
+    flow.settle()
+    flow.stage.chain.mine(4)
+    flow.stage.catch_up(follower)
+    assert flow.stage.balances()[f"client:treasury {ETH}"] == 5
+    (row,) = flow.stage.rows("SELECT finished_at FROM screening_request")
+    assert row["finished_at"] is not None
