@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strongroom_verify.verify import verify
 from tests.factories.bundles import (
     ORDER,
+    Block,
     Draft,
     canonical,
     first_day,
@@ -221,6 +222,20 @@ def test_an_organisations_count_that_does_not_follow_the_log_is_refused(
     other = first_day()
     other.key, other.places = draft.key, {1: 2, 2: 1}
     assert failures(judge(seal(other)))["INTEGRITY"] == "records.jsonl line 3"
+
+
+def test_a_file_that_the_manifest_does_not_name_is_refused(files: Files, judge: Judge) -> None:
+    """A whole and proper block that no row needs: nothing else would notice it."""
+    more = files["blocks.jsonl"] + canonical(Block(8, [], []).line()) + b"\n"
+    assert failures(judge(files | {"blocks.jsonl": more})) == {"INTEGRITY": "blocks.jsonl"}
+
+
+def test_a_manifest_that_the_exports_record_does_not_name_is_refused(
+    files: Files, judge: Judge
+) -> None:
+    manifest = json.loads(files["manifest.json"]) | {"software": "another"}
+    report = judge(files | {"manifest.json": canonical(manifest)})
+    assert failures(report) == {"INTEGRITY": "manifest.json"}
 
 
 def test_a_tree_of_size_zero_is_refused(files: Files, draft: Draft, judge: Judge) -> None:
