@@ -171,15 +171,19 @@ class Stage:
         for _ in range(STEPS_MAX):
             worked = False
             for follower in followers:
-                try:
-                    worked |= follower.step()
-                except StrongroomError as error:
-                    if not error.retryable:
-                        raise
-                    worked = True
+                worked |= self.tolerate(follower)
             if not worked:
                 return
         raise AssertionError(f"still busy after {STEPS_MAX} steps")
+
+    def tolerate(self, follower: Follower) -> bool:
+        """One step that may fail in a way that is worth another try."""
+        try:
+            return follower.step()
+        except StrongroomError as error:
+            if not error.retryable:
+                raise
+            return True
 
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """Look at the tables past row-level security."""

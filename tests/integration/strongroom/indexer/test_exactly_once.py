@@ -197,3 +197,24 @@ def test_an_address_with_a_past_is_scanned_from_the_height_that_was_asked_for(st
     stage.catch_up(follower)
     assert stage.balances()[f"{stage.custody(late)} {ETH}"] == 8
     stage.assert_sound()
+
+
+def test_a_database_that_drops_every_connection_costs_nothing(stage: Stage):
+    url = stage.connect.found.url("strongroom_indexer")
+    with Leader(url, "indexer:test") as leader:
+        follower = stage.follower(leadership=Elected(leader))
+        for value in (1, 2, 4):
+            stage.send(ADDRESS, value)
+            stage.chain.mine()
+            for _ in range(stage.chain.height() % 3 + 2):
+                stage.tolerate(follower)
+            stage.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename = 'strongroom_indexer' AND datname = current_database()"
+            )
+        assert follower.step() is False, "its lock died with the connection"
+        stage.struggle(follower)
+    assert stage.balances()[f"{SUSPENSE} {ETH}"] == 7
+    assert len(stage.rows("SELECT * FROM deposit")) == 3
+    assert stage.rows("SELECT epoch FROM leader_epoch")[0]["epoch"] > 1
+    stage.assert_sound()
