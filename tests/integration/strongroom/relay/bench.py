@@ -1,6 +1,7 @@
 """What the relay's tests work on: a real database, a real node, a signer behind the port."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -42,10 +43,12 @@ class KeySigner:
         self.address = address_of_public_key(self._key.public_key.format(compressed=False))
         self.away = False
         self.refuse = ""
+        self.before_answer: Callable[[], None] = lambda: None
 
     def sign(
         self, outgoing: OutgoingView, attempt: int, kind: AttemptKind, fees: Fees
     ) -> SignedAttempt:
+        self.before_answer()
         with self._lock:
             if self.away:
                 raise SignerUnavailable("away for a test")
@@ -85,6 +88,7 @@ class ForgetfulNode:
         self._node = node
         self.away = False
         self.silent_after_accepting = False
+        self.sent = 0
 
     def fees(self) -> FeeQuote:
         if self.away:
@@ -94,6 +98,7 @@ class ForgetfulNode:
     def send_raw(self, raw: bytes) -> bytes:
         if self.away:
             raise NodeUnavailable("away for a test")
+        self.sent += 1
         sent = self._node.send_raw(raw)
         if self.silent_after_accepting:
             raise NodeUnavailable("accepted, and then a time-out")

@@ -137,6 +137,23 @@ def test_a_cancel_is_a_self_send_under_the_same_nonce(bench: Bench):
     assert (bench.paid(), bench.view(one).nonce) == (0, 0)
 
 
+def test_a_process_that_outlives_its_lease_records_and_sends_nothing_more(bench: Bench):
+    """The first one sleeps inside the signer; a second one takes the row over and finishes it."""
+    one = bench.enqueue("overtaken")
+    second = bench.another_loop()
+
+    def overtake() -> None:
+        bench.signer.before_answer = lambda: None
+        bench.clock.ahead_seconds += 30
+        assert second.step()
+
+    bench.signer.before_answer = overtake
+    bench.loop.step()
+    assert bench.faulty.sent == 1
+    bench.chain.mine()
+    assert (bench.view(one).state, bench.paid(), len(bench.attempts())) == ("broadcast", 1, 1)
+
+
 def test_a_reference_stands_for_one_transaction(bench: Bench):
     assert bench.enqueue("one") == bench.enqueue("one")
     view = bench.view(bench.enqueue("one"))
