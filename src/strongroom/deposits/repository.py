@@ -1,5 +1,8 @@
 """Rows of deposits: found, locked in order of their ids, and each change of state kept."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -11,46 +14,28 @@ from strongroom.deposits.models import Deposit, DepositTransition
 from strongroom.wallets.types import Watched
 
 
-def record(
-    uow: UnitOfWork,
-    block: BlockView,
-    transfer: Transfer,
-    to: Watched,
-    *,
-    asset: str | None,
-    client_account: str,
-) -> None:
-    """Store a deposit as seen, once a block's appearance."""
-    deposit_id = uow.new_id()
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A transfer to one of our addresses, with what it means there."""
+
+    transfer: Transfer
+    to: Watched
+    asset: str | None
+    client_account: str
+
+
+def record(uow: UnitOfWork, block: BlockView, arrivals: Sequence[Arrival]) -> None:
+    """Store deposits as seen, once a block's appearance, by one statement."""
+    if not arrivals:
+        return
     added = uow.session.execute(
         insert(Deposit)
-        .values(
-            organisation_id=to.organisation_id,
-            id=deposit_id,
-            chain_id=block.chain_id,
-            height=block.height,
-            block_hash=block.hash,
-            sighting=block.sighting,
-            tx_hash=transfer.tx_hash,
-            position=transfer.position,
-            kind=transfer.kind,
-            token=transfer.token,
-            asset=asset,
-            units=transfer.units,
-            payer=transfer.sender,
-            address=transfer.recipient,
-            address_kind=to.kind,
-            custody_code=to.custody_code,
-            client_account=client_account,
-            chain_state="seen",
-            disposition="unknown_token" if asset is None else "unscreened",
-            seen_at=uow.now,
-        )
+        .values([_columns(uow, block, arrival) for arrival in arrivals])
         .on_conflict_do_nothing()
-        .returning(Deposit.id)
-    ).scalar_one_or_none()
-    if added is not None:
-        add_transition(uow, to.organisation_id, deposit_id, "seen", f"In block {block.height}.")
+        .returning(Deposit.organisation_id, Deposit.id)
+    ).all()
+    reason = f"In block {block.height}."
+    add_transitions(uow, [(row.organisation_id, row.id, "seen", reason) for row in added])
 
 
 def of_block(uow: UnitOfWork, block: BlockView, *states: str) -> list[Deposit]:
@@ -123,13 +108,51 @@ def add_transition(
     uow: UnitOfWork, organisation_id: UUID, deposit_id: UUID, state: str, reason: str
 ) -> None:
     """Keep a change of state."""
-    uow.session.add(
-        DepositTransition(
-            organisation_id=organisation_id,
-            id=uow.new_id(),
-            deposit_id=deposit_id,
-            state=state,
-            reason=reason,
-            at=uow.now,
+    add_transitions(uow, [(organisation_id, deposit_id, state, reason)])
+
+
+def add_transitions(uow: UnitOfWork, changes: Sequence[tuple[UUID, UUID, str, str]]) -> None:
+    """Keep changes of state: (organisation, deposit, state, reason), by one statement."""
+    if not changes:
+        return
+    uow.session.execute(
+        insert(DepositTransition).values(
+            [
+                {
+                    "organisation_id": organisation_id,
+                    "id": uow.new_id(),
+                    "deposit_id": deposit_id,
+                    "state": state,
+                    "reason": reason,
+                    "at": uow.now,
+                }
+                for organisation_id, deposit_id, state, reason in changes
+            ]
         )
     )
+
+
+def _columns(uow: UnitOfWork, block: BlockView, arrival: Arrival) -> dict[str, Any]:
+    transfer, to = arrival.transfer, arrival.to
+    return {
+        "organisation_id": to.organisation_id,
+        "id": uow.new_id(),
+        "chain_id": block.chain_id,
+        "height": block.height,
+        "block_hash": block.hash,
+        "sighting": block.sighting,
+        "tx_hash": transfer.tx_hash,
+        "position": transfer.position,
+        "kind": transfer.kind,
+        "token": transfer.token,
+        "asset": arrival.asset,
+        "units": transfer.units,
+        "payer": transfer.sender,
+        "address": transfer.recipient,
+        "address_kind": to.kind,
+        "custody_code": to.custody_code,
+        "client_account": arrival.client_account,
+        "chain_state": "seen",
+        "disposition": "unknown_token" if arrival.asset is None else "unscreened",
+        "seen_at": uow.now,
+    }

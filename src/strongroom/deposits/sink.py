@@ -7,11 +7,13 @@ they take back, so that no account passes below zero on the way.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
+from uuid import UUID
 
 from strongroom.chain.ports import BlockView, Transfer, TransferKind
 from strongroom.db.database import UnitOfWork
 from strongroom.deposits import repository, rules
 from strongroom.deposits.models import Deposit
+from strongroom.deposits.repository import Arrival
 from strongroom.kit.check import check
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef, Posting
@@ -51,7 +53,7 @@ class _Context:
 
 
 class DepositSink:
-    """The deposits' BlockSink and SeenSink; last in the list."""
+    """The deposits' BlockSink and SeenSink (it must be both); last in the list."""
 
     def __init__(self, chain_id: int) -> None:
         """One chain's deposits."""
@@ -70,12 +72,11 @@ class DepositSink:
     def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Book what came in to suspense and ask screening; book sweeps; book gas money."""
         context = self._context(uow, block)
-        self._record(uow, block, context)
-        arrivals = [
-            posting
-            for row in repository.of_block(uow, block, "seen")
-            for posting in self._confirm(uow, block, row)
-        ]
+        rows = repository.of_block(uow, block, "seen")
+        arrivals = [self._book(uow, block, row) for row in rows if row.asset is not None]
+        for row in rows:
+            row.chain_state, row.confirmed_at = "confirmed", uow.now
+        repository.add_transitions(uow, [_confirmed(block, row) for row in rows])
         sweeps = context.sweeps(block)
         for transfer, posting, asset in sweeps:
             repository.mark_swept(uow, block, posting.organisation_id, transfer.sender, asset)
@@ -127,23 +128,15 @@ class DepositSink:
             if rules.meaning(transfer, context.watched) == "deposit"
         ]
         accounts = wallets.client_accounts(uow, {item.recipient for item in arrivals})
+        found = []
         for transfer in arrivals:
             to = context.watched[transfer.recipient]
-            repository.record(
-                uow,
-                block,
-                transfer,
-                to,
-                asset=rules.asset_of(transfer, to.organisation_id, context.tokens),
-                client_account=accounts.get(transfer.recipient, wallets.TREASURY),
-            )
+            asset = rules.asset_of(transfer, to.organisation_id, context.tokens)
+            account = accounts.get(transfer.recipient, wallets.TREASURY)
+            found.append(Arrival(transfer, to, asset, account))
+        repository.record(uow, block, found)
 
-    def _confirm(self, uow: UnitOfWork, block: BlockView, row: Deposit) -> list[Posting]:
-        row.chain_state, row.confirmed_at = "confirmed", uow.now
-        if row.asset is None:
-            reason = "The token is not in the policy: kept and shown, never credited."
-            repository.add_transition(uow, row.organisation_id, row.id, "unknown_token", reason)
-            return []
+    def _book(self, uow: UnitOfWork, block: BlockView, row: Deposit) -> Posting:
         posting = _arrival(block, row)
         row.booking_key = posting.key
         row.screening_request_id = screening.request(
@@ -163,9 +156,16 @@ class DepositSink:
                 units=row.units,
             ),
         )
-        reason = f"Booked to suspense from block {block.height}; being screened."
-        repository.add_transition(uow, row.organisation_id, row.id, "unscreened", reason)
-        return [posting]
+        return posting
+
+
+def _confirmed(block: BlockView, row: Deposit) -> tuple[UUID, UUID, str, str]:
+    """The change of state of a deposit that is deep enough."""
+    if row.asset is None:
+        reason = "The token is not in the policy: kept and shown, never credited."
+        return row.organisation_id, row.id, "unknown_token", reason
+    reason = f"Booked to suspense from block {block.height}; being screened."
+    return row.organisation_id, row.id, "unscreened", reason
 
 
 def finish_if_over(uow: UnitOfWork, row: Deposit) -> None:
