@@ -73,11 +73,12 @@ class House:
     delivery: Delivery
     export_dir: Path
 
-    def log(self) -> None:
+    def log(self, *, sign: bool = True) -> None:
         """Sequence what waits, and sign."""
         while Sequencer(self.relay).step():
             pass
-        Checkpointer(self.relay, self.log_key).step()
+        if sign:
+            Checkpointer(self.relay, self.log_key).step()
 
     def book(self, action: str, postings: list[Posting], organisation: UUID = ONE) -> None:
         """One unit of an indexer: the books and the record over the rows."""

@@ -187,6 +187,23 @@ def test_a_screener_that_died_is_replaced_and_its_late_answer_is_dropped(room: R
     assert room.rows("SELECT revision, state FROM screening_verdict") == [(1, "CLEAR")]
 
 
+def test_a_late_answer_is_dropped_while_another_screener_is_at_it(room: Room) -> None:
+    room.import_list(text(LISTED))
+    room.ask(INNOCENT)
+    screener = room.screener()
+    screener.refresh()
+    claims = []
+    for _ in range(2):
+        with room.screener_database.unit(None, ACTOR) as uow:
+            claims += repository.claim(uow, 30, 10)
+        room.clock.advance(31)
+    assert [claim.attempt for claim in claims] == [1, 2]
+    screener._answer(claims[0])
+    assert room.rows("SELECT state FROM screening_request") == [("QUEUED",)]
+    screener._answer(claims[1])
+    assert room.rows("SELECT state, revision FROM screening_request") == [("CLEAR", 1)]
+
+
 def test_the_same_reference_is_one_request_and_other_facts_are_refused(room: Room) -> None:
     first = room.ask(INNOCENT)
     assert room.ask(INNOCENT) == first
