@@ -52,6 +52,7 @@ class UnitOfWork:
         self.now: datetime = clock.now()
         self._clock = clock
         self._bits = bits
+        self._driver: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def new_id(self) -> UUID:
         """A new UUIDv7."""
@@ -62,10 +63,12 @@ class UnitOfWork:
         """The driver's connection inside this transaction, for COPY and pipelines."""
         if self.session.new or self.session.dirty or self.session.deleted:
             self.session.flush()
-        return cast(
-            "psycopg.Connection[tuple[Any, ...]]",
-            self.session.connection().connection.driver_connection,
-        )
+        if self._driver is None:
+            self._driver = cast(
+                "psycopg.Connection[tuple[Any, ...]]",
+                self.session.connection().connection.driver_connection,
+            )
+        return self._driver
 
     def execute(
         self, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None

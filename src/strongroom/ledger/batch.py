@@ -9,12 +9,13 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
 
 from strongroom.auditlog import record as records
+from strongroom.db import arrays
 from strongroom.db.database import UnitOfWork
 from strongroom.db.idempotency import StoredAnswer, body_differs
 from strongroom.kit.check import check
@@ -23,6 +24,7 @@ from strongroom.ledger import rules, service
 from strongroom.ledger.commands import PostingCommand
 from strongroom.ledger.errors import refusal
 
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Outcome = StoredAnswer | StrongroomError
 Slot = tuple[UUID, str]
 
@@ -109,10 +111,10 @@ def _take_keys(uow: UnitOfWork, shares: list[_Share], outcomes: dict[Slot, Outco
                     (
                         share.organisation_id,
                         uow.now,
-                        [command.idempotency_key for command in share.commands],
-                        [command.body_hash for command in share.commands],
-                        [command.status for command in share.commands],
-                        [answer_text(command.answer) for command in share.commands],
+                        arrays.texts(one.idempotency_key for one in share.commands),
+                        arrays.octets(one.body_hash for one in share.commands),
+                        arrays.numbers(one.status for one in share.commands),
+                        arrays.texts(answer_text(one.answer) for one in share.commands),
                     ),
                 )
             )
@@ -186,7 +188,7 @@ def _leave_traces(uow: UnitOfWork, shares: Iterable[_Share]) -> None:
                 connection.execute(_GIVE_UP, (share.organisation_id, refused))
             if share.posted:
                 logged = [_record(uow, command) for command in share.posted]
-                columns = [list(column) for column in zip(*logged, strict=True)]
+                columns = [arrays.octets(column) for column in zip(*logged, strict=True)]
                 connection.execute(_LOG, (share.organisation_id, *columns))
             _enqueue(uow, connection, share)
 
@@ -202,11 +204,11 @@ def _enqueue(
                 share.organisation_id,
                 uow.now,
                 uow.now,
-                [uow.new_id() for _ in rows],
-                [row.topic for _, row in rows],
-                [row.key for _, row in rows],
-                [answer_text(row.payload) for _, row in rows],
-                [command.request_id for command, _ in rows],
+                arrays.uuids(uow.new_id() for _ in rows),
+                arrays.texts(row.topic for _, row in rows),
+                arrays.texts(row.key for _, row in rows),
+                arrays.texts(answer_text(row.payload) for _, row in rows),
+                arrays.texts(command.request_id for command, _ in rows),
             ),
         )
 
@@ -229,4 +231,4 @@ def _record(uow: UnitOfWork, command: PostingCommand) -> tuple[bytes, bytes, byt
 
 def answer_text(answer: Mapping[str, object]) -> str:
     """The JSON text that is stored and given back."""
-    return json.dumps(dict(answer), ensure_ascii=False, separators=(",", ":"))
+    return _ENCODE(dict(answer))

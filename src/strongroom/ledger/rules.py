@@ -15,6 +15,7 @@ class AccountClass(NamedTuple):
     floored: bool
 
 
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
 _ASSET: Final = AccountClass(debit_normal=True, floored=True)
 _LIABILITY: Final = AccountClass(debit_normal=False, floored=True)
 _CLASSES: Final[tuple[tuple[str, AccountClass], ...]] = (
@@ -52,7 +53,7 @@ def body_hash(posting: Posting) -> bytes:
         sorted(posting.memo.items()),
         [[leg.debit, leg.credit, leg.asset, str(leg.units)] for leg in posting.legs],
     ]
-    return hashlib.sha256(json.dumps(body, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(_ENCODE(body).encode()).digest()
 
 
 def row(posting: Posting) -> dict[str, object]:

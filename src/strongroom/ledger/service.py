@@ -7,10 +7,10 @@ statement of the caller's unit of work. Nothing here commits.
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from strongroom.db import arrays
 from strongroom.db.database import UnitOfWork
 from strongroom.kit.check import check
 from strongroom.ledger import rules
@@ -156,29 +156,33 @@ def arguments(now: datetime, postings: Sequence[Posting], ids: Sequence[UUID]) -
     refers = [posting.refers_to for posting in postings]
     return (
         now,
-        [posting.organisation_id for posting in postings],
-        list(ids),
-        [posting.key for posting in postings],
-        [rules.body_hash(posting) for posting in postings],
-        [posting.kind for posting in postings],
-        [posting.phase for posting in postings],
-        refers if any(refers) else None,
-        [posting.expires_at for posting in postings],
-        [None if chain is None else chain.chain_id for chain in chains],
-        [None if chain is None else chain.height for chain in chains],
-        [None if chain is None else chain.block_hash for chain in chains],
-        [_memo(posting) for posting in postings],
-        [item for item, _ in legs],
-        [leg.debit for _, leg in legs],
-        [leg.credit for _, leg in legs],
-        [leg.asset for _, leg in legs],
-        [Decimal(leg.units) for _, leg in legs],
+        arrays.uuids(posting.organisation_id for posting in postings),
+        arrays.uuids(ids),
+        arrays.texts(posting.key for posting in postings),
+        arrays.octets(rules.body_hash(posting) for posting in postings),
+        arrays.texts(posting.kind for posting in postings),
+        arrays.texts(posting.phase for posting in postings),
+        arrays.texts(refers) if any(refers) else None,
+        arrays.texts(_moment(posting.expires_at) for posting in postings),
+        arrays.numbers(None if chain is None else chain.chain_id for chain in chains),
+        arrays.numbers(None if chain is None else chain.height for chain in chains),
+        arrays.octets(None if chain is None else chain.block_hash for chain in chains),
+        arrays.texts(_memo(posting) for posting in postings),
+        arrays.numbers(item for item, _ in legs),
+        arrays.texts(leg.debit for _, leg in legs),
+        arrays.texts(leg.credit for _, leg in legs),
+        arrays.texts(leg.asset for _, leg in legs),
+        arrays.numbers(leg.units for _, leg in legs),
     )
 
 
 def results(found: Sequence[tuple[Any, ...]]) -> list[PostingResult]:
     """What ledger_post answered, in the order of the items."""
     return [PostingResult(outcome, code, id_) for _, outcome, code, id_ in found]
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
 
 
 def _memo(posting: Posting) -> str | None:

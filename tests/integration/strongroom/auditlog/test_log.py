@@ -1,4 +1,4 @@
-"""The staged log: gap-free under concurrency, provable, and every change of it found."""
+"""P8: the staged log: gap-free under concurrency, provable, and every change of it found."""
 
 import json
 import threading

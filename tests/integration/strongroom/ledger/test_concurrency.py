@@ -1,4 +1,4 @@
-"""facts/ledger.md, invariant 8, and duplicates that arrive at the same moment."""
+"""P4: no deadlock at 64 writers, and duplicates at the same moment are one posting."""
 
 import random
 import threading

@@ -93,7 +93,7 @@ def _postmaster(found: TestDatabase) -> int:
 def test_postgres_killed_in_the_middle_leaves_no_half_state(killable):
     """The writer is in full flow, PostgreSQL is killed and comes back: nothing lost or doubled."""
     found, start = killable
-    count, answered = 3_000, []
+    count, answered = 1_200, []
     with start():
         connections = Connections(found)
         books = make_books(connections)

@@ -1,4 +1,4 @@
-"""facts/ledger.md, invariants 1 to 7 and 10: what the single door takes and what it refuses."""
+"""P3: the ledger's invariants 1 to 7 and 10: what the single door takes and what it refuses."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Row-level security and the door's own check, asked as the plain role that production uses."""
+"""P3: row-level security and the door's own check, asked as the plain role that production uses."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""The tables of ledger: the SQL stands beside this file."""
+"""The tables and functions of the ledger: the SQL stands beside this file, in four parts."""
 
 from pathlib import Path
 
@@ -11,5 +11,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    sql = Path(__file__).with_suffix(".sql").read_text("utf-8")
-    op.get_bind().exec_driver_sql(sql, execution_options={"no_parameters": True})
+    for part in ("ledger", "ledger_functions", "ledger_references", "ledger_post"):
+        sql = Path(__file__).with_name(f"0003_{part}.sql").read_text("utf-8")
+        op.get_bind().exec_driver_sql(sql, execution_options={"no_parameters": True})
