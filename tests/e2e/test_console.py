@@ -83,7 +83,7 @@ def test_balances_are_shown(
     page = context.pages[0]
     complaints = _complaints(page)
     page.goto("/console")
-    expect(page.get_by_role("cell", name="20,999.5", exact=False).first).to_be_visible()
+    expect(page.get_by_role("cell", name="20,999.50").first).to_be_visible()
     expect(page.get_by_text("kept apart until compliance decides")).to_be_visible()
     page.wait_for_timeout(5500)
     expect(page.get_by_text("kept apart until compliance decides")).to_be_visible()

@@ -149,7 +149,9 @@ def _overview(uow: UnitOfWork, viewer: Caller) -> dict[str, Any]:
     return {
         **_frame(uow, viewer, "overview"),
         "client": [row for row in rows if row.account.startswith("client:")],
-        "held": [row for row in rows if row.account in HELD_ACCOUNTS and row.posted != "0"],
+        "held": [
+            row for row in rows if row.account in HELD_ACCOUNTS and row.posted.strip("0.") != ""
+        ],
         "recent": withdrawals.page(uow, limit=10),
     }
 

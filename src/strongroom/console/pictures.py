@@ -11,6 +11,9 @@ from strongroom_protocol.authority import Bundle
 from strongroom_protocol.safe import SafeTx, decode_payment
 from strongroom_protocol.typed_data import Domain, domain_separator, hash_struct
 
+CENTS = 2
+"""Assets with at most so many decimals are shown with all of them: 4,000.50 EUR."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -71,7 +74,10 @@ def picture(safe_tx: Mapping[str, Any], bundle: Bundle) -> Picture:
 
 
 def _grouped(units: int, asset: str) -> str:
-    """Return units as decimal text with thousands separated."""
+    """Return units as decimal text with thousands separated, and cents written out."""
+    scale = Asset(asset).scale
     whole, point, rest = format_amount(Amount(abs(units), Asset(asset))).partition(".")
+    if 0 < scale <= CENTS:
+        point, rest = ".", rest.ljust(scale, "0")
     sign = "-" if units < 0 else ""
     return f"{sign}{int(whole):,}{point}{rest}"
