@@ -103,8 +103,8 @@ def check_rows(
                 with findings.guard("INTEGRITY", where):
                     _check_bound(row, facts)
                     _check_content(row, chain, sums, findings, where)
-                with findings.guard("COMPLETENESS", where):
-                    if not findings.failed("COMPLETENESS"):
+                if not (findings.failed("INTEGRITY") or findings.failed("COMPLETENESS")):
+                    with findings.guard("COMPLETENESS", where):
                         awaited.take(row)
             if findings.failed("INTEGRITY"):
                 return number
