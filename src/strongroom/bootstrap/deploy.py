@@ -85,7 +85,7 @@ class Report:
 
 
 class Deployer:
-    """Sends the deployer's few transactions, one after the other, and waits for each."""
+    """Sends the deployer's few transactions, all at once, and waits until they are mined."""
 
     def __init__(self, node: Node, key: PrivateKey, chain_id: int) -> None:
         """`key` pays; it is a key of the custodian's own, never one that holds clients' money."""
@@ -93,27 +93,40 @@ class Deployer:
         self._key = key
         self._chain_id = chain_id
         self.address = address_of_public_key(key.public_key.format(compressed=False))
+        self._next_nonce: int | None = None
+        self._sent: list[bytes] = []
 
-    def place(self, name: str, init_code: bytes, code_hash: bytes) -> Placed:
-        """Put one contract at its CREATE2 address. Raises CodeDiffers, NotMined."""
+    def place(self, name: str, init_code: bytes) -> Placed:
+        """Have one contract put at its CREATE2 address, unless something stands there."""
         address = create2(DEPLOYER, SALT, init_code)
         made = not self._node.code(address)
         if made:
             self.send(DEPLOYER, deploy_calldata(init_code), 0)
-        if keccak256(self._node.code(address)) != code_hash:
-            raise CodeDiffers(
-                f"{name} should stand at {checksum(address)}, but the code there is another. The "
-                "packaged artifacts and this chain do not belong together."
-            )
         return Placed(name, address, made)
 
+    def check(self, placed: Placed, code_hash: bytes) -> None:
+        """Whether it is the packaged code that stands there. Raises CodeDiffers."""
+        if keccak256(self._node.code(placed.address)) != code_hash:
+            raise CodeDiffers(
+                f"{placed.name} should stand at {checksum(placed.address)}, but the code there is "
+                "another. The packaged artifacts and this chain do not belong together."
+            )
+
+    def wait(self) -> None:
+        """Until everything sent is mined and successful. Raises NotMined."""
+        for tx_hash in self._sent:
+            self._wait(tx_hash)
+        self._sent.clear()
+
     def send(self, to: Address, data: bytes, value_wei: int) -> None:
-        """One transaction, mined and successful when this returns. Raises NotMined."""
+        """Hand one transaction to the node; `wait` says what became of it."""
+        if self._next_nonce is None:
+            self._next_nonce = self._node.transaction_count(self.address, "pending")
         fees = self._node.fees()
         gas = self._node.estimate_gas(to, data, sender=self.address, value=value_wei)
         transaction = Transaction1559(
             chain_id=self._chain_id,
-            nonce=self._node.transaction_count(self.address, "pending"),
+            nonce=self._next_nonce,
             max_priority_fee_per_gas=fees.priority_fee_wei,
             max_fee_per_gas=fees.max_fee_wei,
             gas=gas * GAS_HEADROOM_NUMERATOR // GAS_HEADROOM_DENOMINATOR,
@@ -123,7 +136,8 @@ class Deployer:
         )
         made = self._key.sign_recoverable(transaction.signing_hash(), hasher=None)
         signature = Signature.parse(made[:64] + bytes([made[64] + 27]))
-        self._wait(self._node.send_raw(transaction.signed_bytes(signature)))
+        self._sent.append(self._node.send_raw(transaction.signed_bytes(signature)))
+        self._next_nonce += 1
 
     def _wait(self, tx_hash: bytes) -> None:
         for _ in range(int(RECEIPT_SECONDS / POLL_SECONDS)):
@@ -171,12 +185,14 @@ def deploy(
             )
         _write_down(config, platform, _scan_from(node, platform.relay))
         deployer = Deployer(node, read_key(key_file), config.chain_id)
-        contracts = []
-        for name, init_code in platform.deployment.platform().items():
-            placed = deployer.place(name, init_code, _code_hash(name, platform))
-            progress(f"{name:<17} {checksum(placed.address)}  {'made' if placed.made else 'there'}")
-            contracts.append(placed)
+        init_codes = platform.deployment.platform()
+        contracts = [deployer.place(name, init_code) for name, init_code in init_codes.items()]
         funded = _fund(deployer, node, platform.relay, fund_relay_wei)
+        deployer.wait()
+        for placed in contracts:
+            deployer.check(placed, _code_hash(placed.name, platform))
+            made = "made" if placed.made else "there"
+            progress(f"{placed.name:<17} {checksum(placed.address)}  {made}")
         return Report(platform, tuple(contracts), node.balance(platform.relay), funded)
 
 

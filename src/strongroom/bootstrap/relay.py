@@ -51,15 +51,20 @@ class RelayProcess:
 
     def run(self, stop: threading.Event) -> None:
         """Lead, or stand by, until `stop` is set."""
-        checks = dict(self.checks)
-        health = HealthServer(checks, self.health_port)
+        loops: list[Loop] = []
+
+        def loops_step() -> None:
+            for loop in tuple(loops):
+                loop.check()
+
+        health = HealthServer({**self.checks, "loops": loops_step}, self.health_port)
         health.start()
         leading = gauge("strongroom_leading", "1 while this process leads.", ("name",))
         try:
             while not stop.is_set():
                 if self.leader.lead():
                     leading.labels(self.leader.name).set(1)
-                    self._lead(stop, checks)
+                    self._lead(stop, loops)
                     leading.labels(self.leader.name).set(0)
                 else:
                     stop.wait(ELECTION_SECONDS)
@@ -68,11 +73,10 @@ class RelayProcess:
             self.leader.resign()
             self.database.close()
 
-    def _lead(self, stop: threading.Event, checks: dict[str, Callable[[], None]]) -> None:
+    def _lead(self, stop: threading.Event, loops: list[Loop]) -> None:
         """Run every loop until told to stop or until another process leads."""
         ended = threading.Event()
-        loops = [Loop(name, step, pause, ended) for name, (step, pause) in self.steps.items()]
-        checks.update({f"loop {loop.name}": loop.check for loop in loops})
+        loops[:] = [Loop(name, step, pause, ended) for name, (step, pause) in self.steps.items()]
         threads = [loop.start() for loop in loops]
         log.info("relay.leads", epoch=self.leader.epoch)
         while not stop.wait(ELECTION_SECONDS):
@@ -82,8 +86,7 @@ class RelayProcess:
         ended.set()
         for thread in threads:
             thread.join(JOIN_SECONDS)
-        for loop in loops:
-            checks.pop(f"loop {loop.name}")
+        loops.clear()
 
 
 def build(config: Config) -> RelayProcess:

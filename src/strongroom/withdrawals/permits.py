@@ -29,6 +29,8 @@ from strongroom_protocol.encoding import from_hex, to_hex
 
 LEASE_SECONDS: Final = 20
 RETRY_SECONDS: Final = 1
+_BOUND_STATE: Final = {"payment": "binding", "rejection": "voiding"}
+"""A payment that was cancelled while the signer was asked is not sent: people void its nonce."""
 
 log = logger(__name__)
 
@@ -89,7 +91,7 @@ class PermitLoop:
         crash_point("withdrawal.after_permit")
         with self._database.unit(None, self._actor) as uow:
             row = _lock_mine(uow, work)
-            if row is not None:
+            if row is not None and row.state == _BOUND_STATE[work.kind]:
                 _store(uow, row, work, permit)
         crash_point("withdrawal.after_store")
 

@@ -30,7 +30,7 @@ from strongroom.withdrawals.types import PreparedWithdrawal
 from strongroom_protocol.addresses import ZERO, parse_address
 from strongroom_protocol.amounts import Amount, Asset, parse_amount
 from strongroom_protocol.bundle import Bundle, Person, Token
-from strongroom_protocol.encoding import from_hex, to_hex
+from strongroom_protocol.encoding import from_decimal, from_hex, to_hex
 from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.intents import Withdrawal as Intent
 from strongroom_protocol.policy import Facts, Verdict, evaluate
@@ -72,7 +72,9 @@ def prepare(
         token=token.contract or ZERO,
         to=parse_address(to),
         units=parse_amount(amount, token.asset).units,
-        max_fee_wei=active.bundle.max_total_fee_wei if max_fee_wei is None else int(max_fee_wei),
+        max_fee_wei=active.bundle.max_total_fee_wei
+        if max_fee_wei is None
+        else from_decimal(max_fee_wei, field="max_fee_wei"),
         reference=reference,
         valid_until=int(uow.now.timestamp()) + valid_for_seconds,
         policy_version=active.version,

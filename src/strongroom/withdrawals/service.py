@@ -23,6 +23,7 @@ from strongroom.withdrawals.types import (
 )
 from strongroom_protocol.addresses import checksum
 from strongroom_protocol.amounts import format_amount
+from strongroom_protocol.bundle import Bundle
 
 __all__ = [
     "advance", "approve", "cancel", "get", "history", "page", "policy_changed", "prepare",
@@ -50,7 +51,8 @@ def page(
 ) -> list[WithdrawalView]:
     """The organisation's withdrawals, the newest first, those before `after`."""
     rows = repository.page(uow, _own(uow), state, after, limit)
-    return [_view(uow, row) for row in rows]
+    bundle = policy.active(uow, _own(uow)).bundle if rows else None
+    return [_view(uow, row, bundle) for row in rows]
 
 
 def history(uow: UnitOfWork, withdrawal_id: UUID) -> list[TransitionView]:
@@ -129,8 +131,8 @@ def policy_changed(uow: UnitOfWork, version: int) -> None:
         lifecycle.advance(uow, repository.lock(uow, _own(uow), withdrawal_id))
 
 
-def _view(uow: UnitOfWork, row: Withdrawal) -> WithdrawalView:
-    bundle = policy.active(uow, row.organisation_id).bundle
+def _view(uow: UnitOfWork, row: Withdrawal, active: Bundle | None = None) -> WithdrawalView:
+    bundle = active or policy.active(uow, row.organisation_id).bundle
     kind = "rejection" if row.state == "voiding" else "payment"
     return WithdrawalView(
         id=row.id,

@@ -55,8 +55,9 @@ class WithdrawalSink:
                 lifecycle.call_next(uow, row)
         for row, kind, _ in self._reverted(uow, block):
             if kind == "payment" and row.state in ("signed", "broadcast"):
-                reason = "Its transaction was mined and reverted; waiting until that is final."
-                repository.step(uow, row, "mined", reason)
+                # Not `mined`: its Safe nonce is not consumed, so no other payment has its turn.
+                row.reason = "Its transaction was mined and reverted; waiting until that is final."
+                row.updated_at = uow.now
         return []
 
     def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
@@ -74,8 +75,7 @@ class WithdrawalSink:
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Not mined after all: the relay sends the same bytes again. Nothing was booked."""
-        undone = [*_executed(uow, block), *self._reverted(uow, block)]
-        for row, kind, _ in undone:
+        for row, kind, _ in _executed(uow, block):
             if kind == "payment" and row.state == "mined":
                 repository.step(uow, row, "broadcast", "A reorganisation undid its block.")
         return []

@@ -17,6 +17,7 @@ def test_a_payment_that_reverts_is_voided_by_the_people_before_its_money_is_free
     stage.drive(until=lambda: stage.view(view.id).state == "signed", parts="permits")
     stage.chain.rpc("evm_increaseTime", 7_200)
     stage.drive(until=lambda: stage.view(view.id).state == "voiding")
+    assert stage.states(view.id)[-2:] == ["broadcast", "voiding"]
     assert stage.held() == 70_000_000
     assert stage.house.units(stage.cast.supplier) == 0
     with stage.unit() as uow:
