@@ -176,7 +176,21 @@ def test_inclusion_leads_to_the_root_for_every_place_and_no_other(size: int) -> 
                     merkle.root_from_inclusion(place, size, leaves[place], wrong)
 
 
+def test_a_place_outside_the_tree_is_no_second_name_for_one_inside() -> None:
+    for size in range(1, 9):
+        leaves = [leaf(bytes([number])) for number in range(size)]
+        proofs = [
+            [bytes.fromhex(node[2:]) for node in tree_proof(leaves, at)] for at in range(size)
+        ]
+        for place in (-1, *range(size, 3 * size)):
+            for proof in proofs:
+                with pytest.raises(Malformed, match="outside"):
+                    merkle.root_from_inclusion(place, size, leaves[0], proof)
+
+
 def test_an_empty_tree_proves_nothing() -> None:
+    with pytest.raises(Malformed):
+        merkle.root([])
     with pytest.raises(Malformed):
         merkle.root_from_inclusion(0, 0, bytes(32), [])
 
@@ -328,6 +342,7 @@ GOOD = note.parse(signed_note(Ed25519PrivateKey.generate(), 5, bytes(32)))
         lambda raw: raw.replace(b"AAAA=", b"AAAB="),
         lambda raw: raw.replace(b"AAAA=", b"AA=A="),
         lambda raw: raw[:-5] + b"\n",
+        lambda raw: raw[:-2] + b"\n",
         lambda raw: raw + b"\n",
         lambda raw: raw + raw.splitlines()[-1] + b"\n",
         lambda raw: raw.replace(b"\n5\n", b"\n05\n"),
