@@ -5,11 +5,15 @@ the same value (spaces, escapes, key order, a duplicate key) is refused.
 """
 
 import json
+import re
 from typing import Any, NoReturn
 
 from strongroom_verify.errors import Malformed
 
 INTEGER_MAX = 2**53 - 1  # RFC 8785 3.2.2.3: beyond, a JSON number is not exact everywhere
+DEPTH_MAX = 32  # an export's documents have five levels
+# A string, closed or running to the end, or a bracket: one linear pass, whatever comes in.
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
 
 
 def serialise(value: Any) -> bytes:
@@ -20,8 +24,18 @@ def serialise(value: Any) -> bytes:
         raise Malformed("the value has no canonical form") from error
 
 
+def _check_depth(raw: bytes) -> None:
+    """Bound the depth before anything recurses: a parser in C may not survive to say so."""
+    depth = 0
+    for token in _BRACKETS.findall(raw):
+        depth += (token in b"[{") - (token in b"]}")
+        if depth > DEPTH_MAX:
+            raise Malformed(f"the JSON is nested deeper than {DEPTH_MAX} levels")
+
+
 def parse(raw: bytes) -> Any:
     """The value of canonical bytes. Raises Malformed for any other bytes."""
+    _check_depth(raw)
     try:
         value = json.loads(
             raw.decode("utf-8"),
