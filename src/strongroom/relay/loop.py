@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from strongroom.auditlog import service as auditlog
 from strongroom.chain.errors import AlreadyKnown, ChainError, NonceTooLow
 from strongroom.db.actor import Actor, system
 from strongroom.db.database import Database, UnitOfWork
@@ -23,6 +24,7 @@ from strongroom.relay.ports import OutgoingObserver, OutgoingSigner, SendingNode
 from strongroom.relay.repository import Claim
 from strongroom.relay.types import Fees, OutgoingView, SignedAttempt
 from strongroom.signing.errors import SignerRefused
+from strongroom_protocol.encoding import to_hex
 
 RETRY_SECONDS: Final = 1
 """After a part was away: soon enough for people, far enough apart for the part."""
@@ -102,7 +104,7 @@ class RelayLoop:
     def _fees(self, claim: Claim, step: rules.NextStep) -> Fees | None:
         quote = self._node.fees()
         outgoing = claim.outgoing
-        gas = rules.gas_limit(outgoing.purpose, step.kind, outgoing.payload)
+        gas = rules.gas_limit(outgoing.purpose, step.kind, outgoing.payload, outgoing.gas)
         cap = outgoing.cap.per_gas_wei(gas, self._pace.max_fee_per_gas_wei)
         market = (quote.max_fee_wei, quote.priority_fee_wei)
         if not claim.raw:
@@ -133,6 +135,9 @@ class RelayLoop:
                 row.state = "signed"
             row.last_error = None
             row.updated_at = uow.now
+            _record(
+                uow, row, "relay.signed", {"attempt": step.attempt, "hash": to_hex(signed.hash)}
+            )
             going_on = repository.reload(uow, row)
         crash_point("relay.after_store")
         return going_on
@@ -153,6 +158,7 @@ class RelayLoop:
             self._wait(row, refusal.message)
             if not claim.raw and refusal.signer_code not in FEE_REFUSALS:
                 row.state = "failed"
+                _record(uow, row, "relay.refused", {"code": refusal.signer_code})
                 self._tell(uow, row)
 
     def _broadcast(self, claim: Claim, number: int) -> None:
@@ -199,3 +205,8 @@ class RelayLoop:
         view: OutgoingView = row.view()
         for observer in self._observers:
             observer.on_changed(uow, view)
+
+
+def _record(uow: UnitOfWork, row: Outgoing, action: str, more: dict[str, object]) -> None:
+    body = {"purpose": row.purpose, "ref": to_hex(row.ref), "nonce": row.nonce, **more}
+    auditlog.append(uow, action, str(row.id), body, organisation_id=row.organisation_id)

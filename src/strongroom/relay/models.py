@@ -32,6 +32,8 @@ class Outgoing(Base):
     """How often the row was claimed: the fence of a lease, not the number of signed forms."""
     due_at: Mapped[datetime]
     cancel_requested_at: Mapped[datetime | None]
+    gas: Mapped[int | None]
+    """Gas limit, where its owner knows better than the purpose says."""
     max_fee_per_gas_wei: Mapped[int | None] = mapped_column(UnitsType())
     """What the owner's policy allows for a unit of gas; none = the relay's own cap only."""
     max_total_fee_wei: Mapped[int | None] = mapped_column(UnitsType())
@@ -63,6 +65,7 @@ class Outgoing(Base):
             succeeded=self.succeeded,
             last_error=self.last_error,
             request_id=self.request_id,
+            gas=self.gas,
             cap=FeeCap(self.max_fee_per_gas_wei, self.max_total_fee_wei),
         )
 

@@ -25,12 +25,14 @@ def enqueue(
     *,
     chain_id: int,
     cap: FeeCap = NO_CAP,
+    gas: int | None = None,
 ) -> UUID:
     """Put a transaction in line; gives its id. The same (chain, ref) again gives the same id.
 
     `ref`: 32 bytes, for ever this transaction's. `payload`: the signer's fields of operation
-    `relay` for the purpose. `cap`: what it may cost; above it the transaction waits. Raises
-    RefTaken when the ref stands for something else.
+    `relay` for the purpose. `cap`: what it may cost; above it the transaction waits. `gas`:
+    the limit, if the purpose's own would not do. Raises RefTaken when the ref stands for something
+    else.
     """
     new = uow.session.execute(
         insert(Outgoing)
@@ -44,6 +46,7 @@ def enqueue(
             state="queued",
             attempt=0,
             due_at=uow.now,
+            gas=gas,
             max_fee_per_gas_wei=cap.max_fee_per_gas_wei,
             max_total_fee_wei=cap.max_total_fee_wei,
             request_id=uow.request_id,

@@ -68,4 +68,5 @@ class OutgoingView:
     succeeded: bool | None
     last_error: str | None
     request_id: str
+    gas: int | None
     cap: FeeCap

@@ -1,6 +1,6 @@
 """Vaults and the platform that they stand on. Every address is computed, none is taken on trust."""
 
-from typing import cast
+from typing import Final, cast
 from uuid import UUID
 
 from sqlalchemy import select
@@ -22,6 +22,10 @@ from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.authority import Bundle
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.hashing import keccak256
+
+CREATION_GAS: Final = 700_000
+CREATION_ENTRY_GAS: Final = 60_000
+"""Generous: unused gas is not paid for, and a creation that runs out of it has to be made anew."""
 
 
 def request(uow: UnitOfWork) -> VaultView:
@@ -155,7 +159,15 @@ def _outgoing(uow: UnitOfWork, organisation_id: UUID, purpose: str, bundle: Bund
         {"organisation": to_hex(bundle.organisation)},
         chain_id=bundle.chain_id,
         cap=FeeCap(bundle.max_fee_per_gas_wei, bundle.max_total_fee_wei),
+        gas=_creation_gas(bundle) if purpose == "vault_creation" else None,
     )
+
+
+def _creation_gas(bundle: Bundle) -> int:
+    """A slot or two for each person, token and destination, beside the proxy and its guard."""
+    vault = bundle.vault
+    entries = len(vault.owners) + len(vault.tokens) + len(vault.destinations)
+    return CREATION_GAS + entries * CREATION_ENTRY_GAS
 
 
 def _own(uow: UnitOfWork) -> UUID:

@@ -105,7 +105,8 @@ def approve(
     )
     uow.session.flush()
     _count(uow, row, bundle, kind)
-    lifecycle.record(uow, row, more={"approval": {"person": person.id, "kind": kind}})
+    if row.state not in rules.ENDED:  # an end has left its own record
+        lifecycle.record(uow, row, more={"approval": {"person": person.id, "kind": kind}})
     crash_point("withdrawal.after_approval")
 
 

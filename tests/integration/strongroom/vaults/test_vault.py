@@ -70,3 +70,16 @@ def test_a_signer_with_other_keys_is_noticed(stage: Stage):
     wrong_chain = PlatformCheck(stage.house.role("relay"), stage.house.signer, 1)
     with pytest.raises(PlatformDiffers):
         wrong_chain.step()
+
+
+def test_the_gas_that_is_allowed_leaves_room(stage: Stage):
+    rows = stage.house.query(
+        "SELECT o.purpose, a.gas, o.mined_hash FROM outgoing o JOIN outgoing_attempt a"
+        " ON a.hash = o.mined_hash ORDER BY o.purpose"
+    )
+    assert [row[0] for row in rows] == ["delegate_deployment", "vault_creation"]
+    for purpose, gas, tx_hash in rows:
+        receipt = stage.chain.rpc("eth_getTransactionReceipt", "0x" + bytes(tx_hash).hex())
+        assert isinstance(receipt, dict)
+        used = int(receipt["gasUsed"], 16)
+        assert used * 5 < gas * 4, f"{purpose} used {used} of {gas}"

@@ -19,6 +19,7 @@ CREATE TABLE outgoing (
     attempt             integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     due_at              timestamptz NOT NULL,
     cancel_requested_at timestamptz,
+    gas                 bigint CHECK (gas BETWEEN 21000 AND 16777216),
     max_fee_per_gas_wei numeric(78, 0) CHECK (max_fee_per_gas_wei > 0),
     max_total_fee_wei   numeric(78, 0) CHECK (max_total_fee_wei > 0),
     mined_hash          bytea CHECK (octet_length(mined_hash) = 32),
