@@ -43,6 +43,8 @@ class NotLeader(Unavailable):
     code = "database.not_leader"
 
 
+_AWAY = frozenset({"57P01", "57P02", "57P03", "53300", "08000", "08003", "08006"})
+"""Shutting down, crashed, starting, full, and broken connections (PostgreSQL, appendix A)."""
 _CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
 
@@ -77,4 +79,6 @@ def is_disconnect(error: BaseException) -> bool:
         return True
     if isinstance(cause, psycopg.InterfaceError):
         return True
-    return isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None
+    return isinstance(cause, psycopg.OperationalError) and (
+        cause.sqlstate is None or cause.sqlstate in _AWAY
+    )

@@ -19,7 +19,8 @@ class NoteMaker:
     """Signs as the signer would: only what continues the last head."""
 
     def __init__(self) -> None:
-        self.size, self.root, self.notes = 0, merkle.EMPTY_ROOT, []
+        self.size, self.root = 0, merkle.EMPTY_ROOT
+        self.notes: list[str] = []
 
     def sign(self, size, root, consistency_proof):
         if (size, root) != (self.size, self.root):
@@ -108,7 +109,7 @@ def test_no_gap_and_no_twin_while_many_write_and_two_sequence(connect):
 def test_every_proof_leads_to_the_root(connect):
     database = connect()
     organisation = make_organisation(connect.found)
-    sizes = []
+    sizes: list[int] = []
     for count in (1, 255, 1, 300, 60):
         with database.unit(organisation, ACTOR) as uow:
             for number in range(count):

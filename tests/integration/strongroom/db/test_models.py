@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from typing import Any
 
 import psycopg
 import pytest
@@ -23,15 +24,15 @@ def models() -> dict[str, object]:
     return dict(Base.metadata.tables)
 
 
-def _kind(column) -> str:
+def _kind(column: Any) -> str:
     """A column's type in PostgreSQL's words, domains being their base, integers of any width."""
-    kind = column["type"] if isinstance(column, dict) else column.type
+    kind: Any = column["type"] if isinstance(column, dict) else column.type
     if isinstance(kind, postgresql.DOMAIN):
         kind = kind.data_type
     kind = getattr(kind, "impl_instance", kind)
     if isinstance(kind, Integer):
         return "INTEGER"
-    return kind.compile(dialect=postgresql.dialect()).split(" COLLATE")[0]
+    return str(kind.compile(dialect=postgresql.dialect())).split(" COLLATE")[0]
 
 
 def test_each_model_has_the_columns_that_the_migrations_made(database, models):

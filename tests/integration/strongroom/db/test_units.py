@@ -16,7 +16,7 @@ from strongroom.db.errors import (
     TransactionConflict,
 )
 from strongroom.db.leader import Leader
-from strongroom.db.outbox import Dispatcher
+from strongroom.db.outbox import Dispatcher, OutboxMessage
 from strongroom.kit.clock import FixedClock
 from strongroom.kit.errors import Impossible
 from tests.factories.books import ACTOR, make_organisation
@@ -61,7 +61,7 @@ def test_a_deadlock_is_retried_and_both_units_get_through(books):
 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(cross, ["ab", "ba"])) == [1, 1]
-    assert len(runs) == 3
+    assert 3 <= len(runs) <= 5
 
 
 def test_retries_end(books):
@@ -151,7 +151,7 @@ def test_what_is_due_is_sent_once_a_lease_until_it_is_done(connect):
     clock = FixedClock(datetime(2026, 5, 1, tzinfo=UTC))
     organisation = make_organisation(connect.found)
     worker = connect("strongroom_worker", clock=clock)
-    sent = []
+    sent: list[OutboxMessage] = []
     dispatcher = Dispatcher(connect("strongroom_relay", clock=clock), sent.append)
     with worker.unit(organisation, ACTOR, request_id="r-1") as uow:
         assert outbox.enqueue(uow, "webhooks.send", "k", {"n": 1})
@@ -183,7 +183,7 @@ def test_a_carrier_that_is_away_loses_nothing(connect):
 
     assert Dispatcher(relay, away).step()
     clock.advance(31)
-    sent = []
+    sent: list[OutboxMessage] = []
     assert Dispatcher(relay, sent.append).step()
     assert len(sent) == 1
 

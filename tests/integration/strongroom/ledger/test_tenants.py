@@ -86,14 +86,14 @@ def test_a_foreign_key_does_not_see_through_to_another_organisation(books, conne
         (account,) = superuser.execute(
             "SELECT id FROM ledger_account WHERE organisation_id = %s AND code = 'client:a'",
             (other.organisation,),
-        ).fetchone()
+        ).fetchall()[0]
         (bank,) = superuser.execute(
             "SELECT id FROM ledger_account WHERE organisation_id = %s AND code = 'fiat:bank:main'",
             (books.organisation,),
-        ).fetchone()
+        ).fetchall()[0]
         (transaction,) = superuser.execute(
             "SELECT id FROM ledger_transaction WHERE organisation_id = %s", (books.organisation,)
-        ).fetchone()
+        ).fetchall()[0]
         # Even the superuser, whom no policy binds, can't link the two.
         with pytest.raises(psycopg.errors.ForeignKeyViolation):
             superuser.execute(

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from uuid import UUID
 
 import psycopg
@@ -15,8 +14,9 @@ import pytest
 
 from strongroom.bootstrap.carrier import publisher
 from strongroom.bootstrap.worker import Services
+from strongroom.config import Config
 from strongroom.db import outbox
-from strongroom.db.outbox import Dispatcher
+from strongroom.db.outbox import Dispatcher, OutboxMessage
 from strongroom.kit.clock import FixedClock, SystemClock
 from strongroom.kit.ids import HOUSE
 from strongroom.workers.app import Delivery
@@ -68,7 +68,8 @@ def worker(connect, valkey):
     for child in started:
         child.kill()
         child.wait()
-        child.stdout.close()
+        if child.stdout is not None:
+            child.stdout.close()
 
 
 def _enqueue(connect, organisation: UUID, count: int, sleep: float = 0) -> None:
@@ -132,12 +133,12 @@ def test_a_worker_killed_in_its_work_is_followed_by_another_after_the_lease(
 
 def _delivery(connect, topics, clock=None) -> Delivery:
     database = connect("strongroom_worker", clock=clock)
-    services = Services(SimpleNamespace(), database, clock or SystemClock())
+    services = Services(Config.from_environment({}), database, clock or SystemClock())
     return Delivery(services, topics)
 
 
 def _send(connect, clock, delivery: Delivery) -> int:
-    sent = []
+    sent: list[OutboxMessage] = []
     Dispatcher(connect("strongroom_relay", clock=clock), sent.append).step()
     for message in sent:
         delivery.deliver(message.organisation_id, message.id)
@@ -146,7 +147,7 @@ def _send(connect, clock, delivery: Delivery) -> int:
 
 def test_a_handler_that_fails_leaves_nothing_and_is_tried_again_later(connect, organisation):
     clock = FixedClock(datetime(2026, 5, 1, tzinfo=UTC))
-    tried = []
+    tried: list[object] = []
 
     def handler(uow, payload, _services) -> None:
         outbox.enqueue(

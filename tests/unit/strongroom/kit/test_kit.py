@@ -7,6 +7,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -63,7 +64,9 @@ def test_a_crash_point_kills_at_the_nth_pass_and_only_there(wanted, code):
 
 
 def test_a_loop_outlives_its_failures_backs_off_and_recovers():
-    outcomes = iter([True, ValueError, ValueError, ValueError, False, True])
+    outcomes: Iterator[bool | type[ValueError]] = iter(
+        [True, ValueError, ValueError, ValueError, False, True]
+    )
 
     def step() -> bool:
         outcome = next(outcomes)
