@@ -188,6 +188,7 @@ class Draft:
     "(action, subject, rows) up to and including the record that asks for the export."
     later: list[tuple[str, str, list[dict[str, Any]]]] = field(default_factory=list)
     cut: int | None = None
+    sums: dict[str, int] | None = None
     times: dict[int, tuple[str, str]] = field(default_factory=dict)
     "Record → (at, sequenced_at), where they are not the usual ones."
     places: dict[int, int] = field(default_factory=dict)
@@ -274,7 +275,7 @@ def manifest_of(draft: Draft, files: dict[str, bytes]) -> dict[str, Any]:
             name: {"sha256": hexed(sha256(raw)), "lines": raw.count(b"\n")}
             for name, raw in files.items()
         },
-        "sums": {asset: str(units) for asset, units in sums.items()},
+        "sums": {asset: str(units) for asset, units in (draft.sums or sums).items()},
         "tokens": {"TUSD/6": hexed(TOKEN)},
         "lists": [{"name": "ofac-eth", "version": 1, "sha256": hexed(bytes(32))}],
     }

@@ -238,6 +238,12 @@ def test_a_manifest_that_the_exports_record_does_not_name_is_refused(
     assert failures(report) == {"INTEGRITY": "manifest.json"}
 
 
+def test_sums_that_are_not_those_of_the_rows_are_refused(draft: Draft, judge: Judge) -> None:
+    other = first_day()
+    other.key, other.sums = draft.key, {"TUSD/6": 1}
+    assert failures(judge(seal(other))) == {"INTEGRITY": "manifest.json"}
+
+
 def test_a_tree_of_size_zero_is_refused(files: Files, draft: Draft, judge: Judge) -> None:
     empty = note(draft.key, 0, bytes(32))
     report = judge(files | {"checkpoint.txt": empty})
