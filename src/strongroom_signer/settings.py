@@ -27,6 +27,7 @@ class Settings:
     socket: Path | None = None
     health_port: int = 0
     allowed_uids: frozenset[int] = frozenset()
+    api_uids: frozenset[int] = frozenset()
     crash_at: str | None = None
     signer_token: str = SIGNER_TOKEN
     vault_token: str = VAULT_TOKEN
@@ -47,8 +48,9 @@ class Settings:
             health_port=_number(
                 environment.get("STRONGROOM_HEALTH_PORT") or "0", "STRONGROOM_HEALTH_PORT", 0
             ),
-            allowed_uids=frozenset(
-                _number(uid, "STRONGROOM_SIGNER_ALLOWED_UIDS", 0) for uid in uids.split(",")
+            allowed_uids=_uids(uids, "STRONGROOM_SIGNER_ALLOWED_UIDS"),
+            api_uids=_uids(
+                environment.get("STRONGROOM_SIGNER_API_UIDS") or "", "STRONGROOM_SIGNER_API_UIDS"
             ),
             crash_at=environment.get("STRONGROOM_CRASH_AT"),
             signer_token=environment.get("STRONGROOM_SIGNER_TOKEN") or SIGNER_TOKEN,
@@ -71,6 +73,10 @@ def _need(environment: Mapping[str, str], name: str) -> str:
     if not value:
         raise Unfit(f"{name} is not set")
     return value
+
+
+def _uids(text: str, name: str) -> frozenset[int]:
+    return frozenset(_number(uid, name, 0) for uid in text.split(",") if uid)
 
 
 def _number(text: str, name: str, minimum: int) -> int:

@@ -51,6 +51,10 @@ TABLES = {
         request_id BLOB PRIMARY KEY {LATER}, organisation BLOB NOT NULL,
         asset TEXT NOT NULL, units TEXT NOT NULL, bucket INTEGER NOT NULL
     """,
+    "sweep_gas": f"""
+        request_id BLOB PRIMARY KEY {LATER}, organisation BLOB NOT NULL,
+        wei TEXT NOT NULL, bucket INTEGER NOT NULL
+    """,
     "list_version": "version INTEGER PRIMARY KEY, at INTEGER NOT NULL",
     "nonce": """
         chain_id INTEGER NOT NULL, key BLOB NOT NULL, nonce INTEGER NOT NULL, ref BLOB NOT NULL,
@@ -85,6 +89,7 @@ TABLES = {
 }
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS spend_by_day ON spend (organisation, asset, bucket)",
+    "CREATE INDEX IF NOT EXISTS sweep_gas_by_day ON sweep_gas (organisation, bucket)",
     "CREATE INDEX IF NOT EXISTS swept_by_address ON swept (address, token)",
     "CREATE INDEX IF NOT EXISTS cleared_by_address ON cleared_deposit (address, token)",
 )

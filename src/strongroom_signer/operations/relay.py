@@ -25,6 +25,7 @@ from strongroom_signer.authority.organisations import Organisation, find, requir
 from strongroom_signer.errors import Refused, require
 from strongroom_signer.house import House, Once, Plan, honour
 from strongroom_signer.operations import calls
+from strongroom_signer.operations.limits import count_sweep_gas
 from strongroom_signer.operations.sweep import listed_leaf, sweep
 
 Build = Callable[[House, Organisation, Members], calls.Call]
@@ -75,11 +76,13 @@ def relay(house: House, body: dict[str, Any], trace: str) -> Plan:
     whatever fees it names; `fees` are those that were signed.
     """
     asked = _read(house, body)
-    is_cancel = asked.purpose == "cancel"
 
-    def still() -> None:
-        if not is_cancel:
+    def prepare() -> Plan:
+        # Asked before the nonce is taken and not after: once it is taken the transaction goes out,
+        # or every later one of the relay would wait behind the gap for ever.
+        if asked.purpose != "cancel":
             require_alive(house, asked.organisation)
+        return _prepare(house, asked)
 
     def settle(_plan: Plan, answer: Plan) -> None:
         raw, digest = from_hex(answer["raw"]), from_hex(answer["hash"])
@@ -89,9 +92,9 @@ def relay(house: House, body: dict[str, Any], trace: str) -> Plan:
         op="relay",
         id=asked.request_id,
         identity=asked.content,
-        prepare=lambda: _prepare(house, asked),
+        prepare=prepare,
         sign=lambda plan: _sign(house, asked.organisation, plan),
-        still=still,
+        still=lambda: None,
         settle=settle,
     )
     return honour(house, once, trace)
@@ -145,6 +148,15 @@ def _prepare(house: House, asked: Asked) -> Plan:
     else:
         plan, subject = _next(house, asked, last[1], parse_json(last[2].encode())), bytes(last[3])
     _check_sound(house, plan)
+    if asked.purpose == "sweep":
+        before = 0 if last is None else _total_wei(parse_json(last[2].encode()))
+        count_sweep_gas(
+            house,
+            asked.request_id,
+            asked.organisation.ref,
+            _total_wei(plan) - before,
+            asked.organisation.bundle.max_total_fee_wei,
+        )
     journal, ref = house.journal, asked.organisation.ref
     journal.add(
         "attempt",
@@ -289,6 +301,10 @@ def _transaction(
 def _fees(value: object, path: str) -> Fees:
     members = Members(value, path, set(FEE_NAMES))
     return Fees(*(members.units(name) for name in FEE_NAMES))
+
+
+def _total_wei(plan: Plan) -> int:
+    return int(plan["gas"]) * int(plan["max_fee_per_gas"])
 
 
 def _fee_plan(fees: Fees) -> Plan:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from strongroom_protocol.errors import ProtocolError
-from strongroom_signer.errors import Refused
+from strongroom_signer.errors import Refused, require
 from strongroom_signer.house import House
 from strongroom_signer.operations.checkpoint import checkpoint
 from strongroom_signer.operations.policies import policy_first, policy_update, revoke, suspend
@@ -33,23 +33,40 @@ OPERATIONS: Mapping[str, Operation] = {
     "checkpoint": checkpoint,
 }
 TRACE_MAX = 100
+# What the API's user may ask for: nothing that takes a nonce, permits, or signs the log.
+API_OPERATIONS = frozenset(
+    {"status", "policy_first", "policy_update", "suspend", "revoke", "provenance"}
+)
+# Refusals beyond these are counted and not written, or a flood of them would fill the disk.
+REFUSALS_AN_HOUR = 1000
 
 
 class Dispatcher:
     """Runs operations on the house; counts outcomes for /metrics."""
 
-    def __init__(self, house: House, log: TextIO | None = None) -> None:
+    def __init__(
+        self, house: House, log: TextIO | None = None, refusals_an_hour: int = REFUSALS_AN_HOUR
+    ) -> None:
         self._house = house
         self._log = log or sys.stderr
+        self._refusals_an_hour = refusals_an_hour
+        self._hour, self._refused, self._unwritten = 0, 0, 0
         self.outcomes: dict[tuple[str, str], int] = {}
 
-    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to a parsed request. TokenLost and programmer's errors pass through."""
+    def answer(self, request: Mapping[str, Any], *, api: bool = False) -> dict[str, Any]:
+        """The answer to a parsed request; `api`: the peer may ask API_OPERATIONS only. TokenLost
+        and programmer's errors pass through.
+        """
         op, trace = request.get("op"), request.get("trace")
         name = op if isinstance(op, str) and op in OPERATIONS else "unknown"
         words = trace if isinstance(trace, str) and trace.isprintable() else ""
         words = words[:TRACE_MAX]
         try:
+            require(
+                not api or name in API_OPERATIONS,
+                "operation_not_yours",
+                "this is for the relay's user to ask, not for the API's",
+            )
             answer = {"ok": True, "body": self._run(name, words, request)}
         except Refused as refusal:
             return self.refuse(name, words, refusal)
@@ -74,11 +91,8 @@ class Dispatcher:
 
     def refuse(self, op: str, trace: str, refusal: Refused) -> dict[str, Any]:
         """The receipt of a refusal, and its answer."""
-        journal = self._house.journal
         try:
-            with journal.unit():
-                facts = {"code": refusal.code, "words": refusal.message[:500]}
-                journal.receipt({"op": op, "outcome": "refused", "trace": trace, **facts})
+            self._write_down(op, trace, refusal)
         except Refused as unavailable:
             refusal = unavailable
         self._note(op, trace, "refused", refusal.code)
@@ -88,6 +102,23 @@ class Dispatcher:
             "message": refusal.message,
             "retryable": refusal.retryable,
         }
+
+    def _write_down(self, op: str, trace: str, refusal: Refused) -> None:
+        """A receipt, which also says how many before it were too many to be written."""
+        hour = self._house.clock.now() // 3600
+        if hour != self._hour:
+            self._hour, self._refused = hour, 0
+        self._refused += 1
+        if self._refused > self._refusals_an_hour:
+            self._unwritten += 1
+            return
+        journal = self._house.journal
+        facts: dict[str, Any] = {"code": refusal.code, "words": refusal.message[:500]}
+        if self._unwritten:
+            facts["unwritten"] = self._unwritten
+        with journal.unit():
+            journal.receipt({"op": op, "outcome": "refused", "trace": trace, **facts})
+        self._unwritten = 0
 
     def _note(self, op: str, trace: str, outcome: str, code: str | None) -> None:
         key = (op, outcome)

@@ -31,19 +31,31 @@ _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 class _Peer:
     connection: socket.socket
     last_heard: float
+    api: bool
     buffer: bytearray = field(default_factory=bytearray)
 
 
 class Server:
     """Serves until `stop` is set."""
 
-    def __init__(self, path: Path, allowed_uids: frozenset[int], dispatcher: Dispatcher) -> None:
-        """Binds the socket; raises Unfit when another signer answers there."""
+    def __init__(
+        self,
+        path: Path,
+        allowed_uids: frozenset[int],
+        dispatcher: Dispatcher,
+        api_uids: frozenset[int] = frozenset(),
+    ) -> None:
+        """Binds the socket; raises Unfit when another signer answers there. Users in `api_uids`
+        may ask the API's operations only.
+        """
         self._dispatcher = dispatcher
-        self._allowed_uids = allowed_uids
+        self._allowed_uids = allowed_uids | api_uids
+        self._api_uids = api_uids
         self._path = path
         self._selector = selectors.DefaultSelector()
-        self._listener = _bind(path)
+        # Users other than our own come in by the folder's group; SO_PEERCRED says who they are.
+        others = self._allowed_uids - {os.getuid()}
+        self._listener = _bind(path, 0o660 if others else 0o600)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._peers: dict[int, _Peer] = {}
 
@@ -73,7 +85,9 @@ class Server:
             connection.close()
         else:
             connection.setblocking(False)
-            self._peers[connection.fileno()] = _Peer(connection, time.monotonic())
+            self._peers[connection.fileno()] = _Peer(
+                connection, time.monotonic(), uid in self._api_uids
+            )
             self._selector.register(connection, selectors.EVENT_READ)
 
     def _hear(self, peer: _Peer) -> None:
@@ -90,7 +104,7 @@ class Server:
         peer.buffer += data
         try:
             while (body := _take_frame(peer.buffer)) is not None:
-                answer = self._dispatcher.answer(parse_body(body))
+                answer = self._dispatcher.answer(parse_body(body), api=peer.api)
                 if not self._send(peer.connection, answer):
                     self._drop(peer)
                     return
@@ -138,7 +152,7 @@ def _take_frame(buffer: bytearray) -> bytes | None:
     return body
 
 
-def _bind(path: Path) -> socket.socket:
+def _bind(path: Path, mode: int) -> socket.socket:
     """The journal's lock is held, so whatever lies at `path` is a leftover of a dead signer."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     path.unlink(missing_ok=True)
@@ -149,7 +163,7 @@ def _bind(path: Path) -> socket.socket:
         raise Unfit(f"the socket {path} cannot be made: {error.strerror}") from None
     finally:
         os.umask(mask)
-    path.chmod(0o600)
+    path.chmod(mode)
     listener.listen(CONNECTIONS_MAX)
     listener.setblocking(False)
     return listener

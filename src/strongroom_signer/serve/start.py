@@ -114,7 +114,7 @@ def serve(settings: Settings) -> None:
             dispatcher = Dispatcher(house)
             for warning in warnings:
                 dispatcher.note(event="warning", words=warning)
-            server = Server(settings.socket, settings.allowed_uids, dispatcher)
+            server = Server(settings.socket, settings.allowed_uids, dispatcher, settings.api_uids)
             snapshot = Snapshot()
             health = serve_health(settings.health_port, snapshot)
             dispatcher.note(event="serving", chain_id=settings.chain_id)

@@ -1,0 +1,97 @@
+"""P1, P4: what a stolen API or database asks of the signer: floods, dust, gaps, others' doors."""
+
+import io
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from strongroom_protocol.encoding import to_hex
+from strongroom_protocol.hashing import keccak256
+from strongroom_protocol.intents import Suspend
+from strongroom_signer.serve.dispatch import API_OPERATIONS, OPERATIONS, Dispatcher
+from tests.integration.strongroom_signer.conftest import Desk
+from tests.integration.strongroom_signer.people import CHAIN_ID, Company
+from tests.integration.strongroom_signer.test_process import Signer, founded, signer
+from tests.integration.strongroom_signer.test_relay import GWEI, ask_for, fees, sweep
+
+__all__ = ["founded", "signer"]
+
+
+def _suspension(company: Company) -> dict[str, Any]:
+    digest = Suspend(company.ref).digest(CHAIN_ID)
+    signature = company.administrators[0].sign(digest)
+    return {"organisation": company.reference, "signature": signature}
+
+
+def test_a_flood_of_refusals_does_not_fill_the_journal(desk: Desk) -> None:
+    flooded = Dispatcher(desk.house, io.StringIO(), refusals_an_hour=5)
+    size = desk.house.journal.size
+    wrong = {"op": "nonsense", "trace": "t", "body": {}}
+    codes = {flooded.answer(wrong)["code"] for _ in range(40)}
+    assert codes == {"signer.operation_unknown"}
+    assert desk.house.journal.size == size + 5
+    desk.clock.advance(3600)
+    flooded.answer(wrong)
+    (body,) = desk.house.journal.one("SELECT body FROM receipt ORDER BY seq DESC LIMIT 1") or ()
+    assert '"unwritten":35' in body
+
+
+def test_sweeps_of_dust_stop_at_the_days_gas_budget(desk: Desk) -> None:
+    """P1: nobody signs for a sweep, so its gas is bounded by what was signed for one, times 100."""
+    company = desk.company()
+    dear = fees(gas=10_000_000, fee=100 * GWEI, tip=GWEI)  # the signed maximum, 1 ETH
+    dust = sweep(company, units=1, cleared=1000)
+    for number in range(100):
+        desk.get("relay", ask_for(company, "sweep", f"dust {number}", **dust, fees=dear))
+    one_more = ask_for(company, "sweep", "one more", **dust, fees=dear)
+    assert desk.refused("relay", one_more) == "signer.gas_budget_spent"
+    assert desk.ask("relay", one_more)["retryable"], "the relay waits; the row does not fail"
+    other = desk.company()
+    desk.get("relay", ask_for(other, "sweep", **sweep(other), fees=dear))
+    desk.get("relay", ask_for(company, "vault_creation"))
+    desk.clock.advance(27 * 3600)
+    fresh = sweep(company, units=1, cleared=0)
+    desk.get("relay", ask_for(company, "sweep", "tomorrow", **fresh, fees=dear))
+
+
+def test_a_nonce_once_taken_is_signed_though_the_organisation_was_suspended(
+    signer: Signer,
+) -> None:
+    """P10: killed between entry and signature, then suspended: no gap stops everybody's money."""
+    signer.start()
+    company = signer.company()
+    signer.stop()
+    signer.start(STRONGROOM_CRASH_AT="sign.after_journal:1")
+    body = ask_for(company, "vault_creation")
+    with pytest.raises(OSError, match=r"hung up|reset"):
+        signer.get("relay", body)
+    assert signer.stop() == -signal.SIGKILL
+    signer.start()
+    signer.get("suspend", _suspension(company))
+    assert signer.get("relay", body)["nonce"] == 0
+    later = signer.ask("relay", ask_for(company, "delegate_deployment", "b"))
+    assert later["code"] == "signer.suspended"
+    bump = body | {"attempt": 1, "fees": fees(fee=10 * GWEI, tip=10 * GWEI)}
+    assert signer.ask("relay", bump)["code"] == "signer.suspended"
+
+
+def test_the_apis_user_takes_no_nonce_and_signs_no_log(signer: Signer) -> None:
+    """P1, P8: a stolen API at the socket: no gap of nonces, no fork of the log, no Permit."""
+    signer.start(
+        STRONGROOM_SIGNER_ALLOWED_UIDS=str(os.getuid() + 1),
+        STRONGROOM_SIGNER_API_UIDS=str(os.getuid()),
+    )
+    company = Company("Hostile", signer.accounts[0], int(time.time()))
+    signer.get("policy_first", company.policy_first())
+    assert signer.get("provenance", {"organisation": company.reference, "index": 0})["signature"]
+    root = to_hex(keccak256(b"a log of my own"))
+    for op, body in (
+        ("relay", ask_for(company, "vault_creation")),
+        ("checkpoint", {"size": 7, "root": root, "consistency_proof": []}),
+        ("vault_permit", {}),
+    ):
+        assert signer.ask(op, body)["code"] == "signer.operation_not_yours"
+    assert set(OPERATIONS) - API_OPERATIONS == {"relay", "checkpoint", "vault_permit"}
