@@ -6,6 +6,7 @@ the vault's own event, whoever sent it, and a payment counts by its transfer, no
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select
@@ -84,49 +85,52 @@ class WithdrawalSink:
         """Our own executions in this block that did nothing, and why."""
         hashes = [seen.hash for seen in block.transactions]
         sent = relay.by_hash(uow, self._chain_id, hashes)
-        events = _event_hashes(block)
+        executions = _executions(block)
         for tx_hash, outgoing in sorted(sent.items()):
             found = _of_outgoing(uow, outgoing)
-            if found is not None and tx_hash not in events.values():
+            if found is None:
+                continue
+            wallet = lifecycle.intent_of(found[0]).wallet
+            if (wallet, tx_hash) not in {(one.safe, one.tx_hash) for one in executions}:
                 yield *found, outgoing.last_error or "its nonce was used by a cancel."
 
 
-def _event_hashes(block: BlockView) -> dict[bytes, bytes]:
-    """Safe transaction hash → the transaction in which a Safe said that it executed it."""
-    return {
-        log.topics[1]: seen.hash
+@dataclass(frozen=True, slots=True)
+class _Execution:
+    """A contract's word that it executed a Safe transaction; it counts for that contract only."""
+
+    safe: bytes
+    safe_tx_hash: bytes
+    tx_hash: bytes
+
+
+def _executions(block: BlockView) -> list[_Execution]:
+    return [
+        _Execution(log.address, log.topics[1], seen.hash)
         for seen in block.transactions
         for log in seen.logs
         if len(log.topics) == 2 and log.topics[0] == EXECUTION_SUCCESS
-    }
+    ]
 
 
 def _executed(uow: UnitOfWork, block: BlockView) -> Iterator[tuple[Withdrawal, str, bytes]]:
-    """The withdrawals, locked, whose Safe transactions were executed in this block."""
-    events = _event_hashes(block)
-    if not events:
+    """The withdrawals, locked, whose Safe transactions their own vault executed in this block."""
+    told = {(one.safe, one.safe_tx_hash): one.tx_hash for one in _executions(block)}
+    if not told:
         return
     permits = uow.session.scalars(
         select(WithdrawalPermit)
-        .where(WithdrawalPermit.safe_tx_hash.in_(sorted(events)), WithdrawalPermit.round == 0)
+        .where(
+            WithdrawalPermit.safe_tx_hash.in_(sorted({tx_hash for _, tx_hash in told})),
+            WithdrawalPermit.round == 0,
+        )
         .order_by(WithdrawalPermit.withdrawal_id, WithdrawalPermit.kind)
     )
     for permit in list(permits):
         row = repository.lock(uow, permit.organisation_id, permit.withdrawal_id)
-        tx_hash = events[permit.safe_tx_hash]
-        emitters = _emitters(block, permit.safe_tx_hash)
-        if lifecycle.intent_of(row).wallet in emitters:
+        tx_hash = told.get((lifecycle.intent_of(row).wallet, permit.safe_tx_hash))
+        if tx_hash is not None:
             yield row, permit.kind, tx_hash
-
-
-def _emitters(block: BlockView, safe_tx_hash: bytes) -> set[bytes]:
-    """Who claims the execution: only the vault's own word counts, not a look-alike contract's."""
-    return {
-        log.address
-        for seen in block.transactions
-        for log in seen.logs
-        if log.topics[:2] == (EXECUTION_SUCCESS, safe_tx_hash)
-    }
 
 
 def _payment_final(

@@ -5,6 +5,7 @@ import rlp
 
 from strongroom.kit.errors import StrongroomError
 from strongroom.withdrawals import service as withdrawals
+from strongroom_protocol.hashing import keccak256
 from tests.factories.house import TUSD, sign
 from tests.factories.stage import Stage
 
@@ -116,6 +117,24 @@ def test_a_stranger_who_sends_our_execution_first_pays_what_was_approved_once(st
     assert stage.held() == 0
     follower = stage.approved("after the front-run", amount="1", valid_for_seconds=LONG)
     stage.drive(until=lambda: stage.view(follower.id).state == "finalized")
+
+
+def test_a_look_alike_contract_that_claims_our_execution_is_not_believed(stage: Stage):
+    """It emits ExecutionSuccess with our hash and touches the vault, before the vault executes."""
+    view = stage.approved("claimed by another", amount="13", valid_for_seconds=LONG)
+    stage.drive(until=lambda: stage.view(view.id).state == "signed", parts="permits")
+    assert view.safe_tx_hash is not None
+    event = keccak256(b"ExecutionSuccess(bytes32,uint256)")
+    code = b"\x7f" + view.safe_tx_hash + b"\x7f" + event + bytes.fromhex("60206000a2")
+    code += bytes.fromhex("6000600060006000600173") + stage.vault.address + bytes.fromhex("5af100")
+    liar = stage.chain.accounts()[6]
+    stage.house.send({"from": liar, "data": "0x" + code.hex(), "value": "0x1"})
+    stage.chain.mine(4)
+    stage.index()
+    assert stage.house.query("SELECT 1 FROM chain_transfer WHERE units = 1") == [(1,)]
+    assert (stage.view(view.id).state, stage.held()) == ("signed", 13_000_000)
+    stage.drive(until=lambda: stage.view(view.id).state == "finalized")
+    assert stage.held() == 0
 
 
 def cancel(stage: Stage, withdrawal_id) -> None:
