@@ -141,6 +141,20 @@ def _typed(text: str) -> dict[str, object]:
     return data
 
 
+def test_the_api_is_documented_without_the_internet(browser: Browser, stack: Stack) -> None:
+    context = browser.new_context(base_url=stack.api_url, viewport=DESK)  # type: ignore[arg-type]
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    complaints = _complaints(page)
+    page.goto("/docs")
+    expect(page.get_by_text("/v1/withdrawals/{withdrawal_id}/approvals")).to_be_visible()
+    _picture(page, "docs-1280")
+    assert {url for url in asked if not url.startswith((stack.api_url, "data:"))} == set()
+    assert complaints == []
+    context.close()
+
+
 def test_a_page_carries_a_strict_policy_and_a_foreign_form_is_refused(
     stack: Stack, cast: Cast
 ) -> None:

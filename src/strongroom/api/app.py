@@ -8,7 +8,8 @@ from importlib.metadata import version
 from uuid import uuid4
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from strongroom.api import body, problem
 from strongroom.api.v1 import ROUTERS
@@ -16,6 +17,9 @@ from strongroom.bootstrap.api import Services
 from strongroom.kit import metrics
 from strongroom.kit.health import readiness
 from strongroom.kit.log import bind_request_id, logger
+
+STATIC = "/console/static"
+"""Where the process serves its own scripts and styles; the console mounts them."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -36,7 +40,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
         version=version("strongroom"),
         description=DESCRIPTION,
         openapi_url="/openapi.json",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
@@ -45,6 +49,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix="/v1")
     _health(app, services)
+    _documentation(app)
     app.middleware("http")(observe)
     return app
 
@@ -112,3 +117,16 @@ def _health(app: FastAPI, services: Services) -> None:
     def exposition() -> Response:
         """Answer Prometheus's text format."""
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
+
+
+def _documentation(app: FastAPI) -> None:
+    @app.get("/docs", include_in_schema=False)
+    def documentation() -> HTMLResponse:
+        """Show the OpenAPI document to people, with files of our own: nothing from elsewhere."""
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="Strongroom's API",
+            swagger_js_url=f"{STATIC}/vendor/swagger-ui-bundle.js",
+            swagger_css_url=f"{STATIC}/vendor/swagger-ui.css",
+            swagger_favicon_url=f"{STATIC}/mark.svg",
+        )
