@@ -68,6 +68,11 @@ def inclusion_proof(uow: UnitOfWork, index: int, size: int) -> list[bytes]:
     return tiles.inclusion_proof(tiles.StoredTiles(uow), index, size)
 
 
+def inclusion_proofs(uow: UnitOfWork, indexes: Sequence[int], size: int) -> list[list[bytes]]:
+    """The audit paths of many records in one tree: each tile is read once."""
+    return tiles.inclusion_proofs(tiles.StoredTiles(uow), indexes, size)
+
+
 def consistency_proof(uow: UnitOfWork, first: int, second: int) -> list[bytes]:
     """Proof that the tree of `first` records is the beginning of that of `second` (2.1.4)."""
     return tiles.consistency_proof(tiles.StoredTiles(uow), first, second)

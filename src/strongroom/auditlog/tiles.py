@@ -78,6 +78,19 @@ def inclusion_proof(tiles: Tiles, index: int, size: int) -> list[bytes]:
     return [_range_hash(tiles, *part) for part in merkle.inclusion_ranges(index, size)]
 
 
+def inclusion_proofs(tiles: Tiles, indexes: Sequence[int], size: int) -> list[list[bytes]]:
+    """The audit paths of many leaves; what they share is computed once."""
+    known: dict[merkle.Range, bytes] = {}
+    proofs: list[list[bytes]] = []
+    for index in indexes:
+        path = merkle.inclusion_ranges(index, size)
+        for part in path:
+            if part not in known:
+                known[part] = _range_hash(tiles, *part)
+        proofs.append([known[part] for part in path])
+    return proofs
+
+
 def consistency_proof(tiles: Tiles, first: int, second: int) -> list[bytes]:
     """Proof that the first tree begins the second; nothing to prove from the empty tree."""
     if first == 0:

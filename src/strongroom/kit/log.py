@@ -51,6 +51,7 @@ def configure(process: str, *, json: bool = True, level: int = logging.INFO) -> 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes a line a request
     structlog.contextvars.bind_contextvars(process=process)
 
 

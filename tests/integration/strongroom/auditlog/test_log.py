@@ -128,6 +128,10 @@ def test_every_proof_leads_to_the_root(connect):
             for first in (one for one in sizes if one <= size):
                 proof = service.consistency_proof(uow, first, size)
                 merkle.verify_consistency(first, merkle.root(leaves[:first]), size, root, proof)
+        some = list(range(0, sizes[-1], 7))
+        assert service.inclusion_proofs(uow, some, sizes[-1]) == [
+            service.inclusion_proof(uow, index, sizes[-1]) for index in some
+        ]
         with pytest.raises(merkle.ProofInvalid):
             service.inclusion_proof(uow, sizes[-1], sizes[-1])
 
