@@ -94,14 +94,14 @@ BEGIN
     IF TG_OP <> 'UPDATE' THEN
         RAISE EXCEPTION 'outgoing_attempt: an attempt is never deleted';
     END IF;
-    IF (OLD.organisation_id, OLD.outgoing_id, OLD.attempt, OLD.kind)
-        IS DISTINCT FROM (NEW.organisation_id, NEW.outgoing_id, NEW.attempt, NEW.kind) THEN
+    IF (OLD.organisation_id, OLD.outgoing_id, OLD.attempt)
+        IS DISTINCT FROM (NEW.organisation_id, NEW.outgoing_id, NEW.attempt) THEN
         RAISE EXCEPTION 'outgoing_attempt: an attempt keeps its place';
     END IF;
     IF OLD.raw IS NOT NULL
-        AND (OLD.raw, OLD.hash, OLD.stored_at, OLD.gas, OLD.max_fee_per_gas_wei,
+        AND (OLD.raw, OLD.hash, OLD.kind, OLD.stored_at, OLD.gas, OLD.max_fee_per_gas_wei,
              OLD.max_priority_fee_per_gas_wei)
-            IS DISTINCT FROM (NEW.raw, NEW.hash, NEW.stored_at, NEW.gas, NEW.max_fee_per_gas_wei,
+            IS DISTINCT FROM (NEW.raw, NEW.hash, NEW.kind, NEW.stored_at, NEW.gas, NEW.max_fee_per_gas_wei,
                               NEW.max_priority_fee_per_gas_wei) THEN
         RAISE EXCEPTION 'outgoing_attempt: a signed transaction is never replaced';
     END IF;

@@ -48,6 +48,7 @@ CREATE TABLE withdrawal (
 CALL tenant_table('withdrawal', 'strongroom_relay', 'strongroom_indexer');
 -- What the relay's permit loop has to do; nobody else sets due_at.
 CREATE INDEX withdrawal_due ON withdrawal (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX withdrawal_by_safe_tx ON withdrawal (safe_tx_hash) WHERE safe_tx_hash IS NOT NULL;
 CREATE INDEX withdrawal_page ON withdrawal (organisation_id, state, id);
 
 -- Each step of a withdrawal's life, in the order in which it was taken.
