@@ -78,6 +78,8 @@ CREATE TABLE console_session (
 );
 CALL tenant_table('console_session', 'strongroom_identity');
 
+-- Grants stand before the change of owner: afterwards they would not be ours to give or take.
+
 -- A bearer token names its organisation only once it has been found, so this one look-up
 -- crosses organisations: by the hash of a 256-bit secret, one row at most, by its own role.
 CREATE FUNCTION credential_by_hash(wanted bytea)
@@ -89,9 +91,9 @@ BEGIN ATOMIC
     FROM public.credential AS c WHERE c.token_hash = wanted;
 END;
 GRANT SELECT ON credential, console_session TO strongroom_identity;
-ALTER FUNCTION credential_by_hash(bytea) OWNER TO strongroom_identity;
 REVOKE ALL ON FUNCTION credential_by_hash(bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION credential_by_hash(bytea) TO strongroom_api;
+ALTER FUNCTION credential_by_hash(bytea) OWNER TO strongroom_identity;
 
 -- The same for a console session: the credential behind it must still be good.
 CREATE FUNCTION credential_by_session(wanted bytea, at timestamptz)
@@ -104,9 +106,9 @@ BEGIN ATOMIC
     JOIN public.credential AS c ON (c.organisation_id, c.id) = (s.organisation_id, s.credential_id)
     WHERE s.secret_hash = wanted AND s.ended_at IS NULL AND s.expires_at > at;
 END;
-ALTER FUNCTION credential_by_session(bytea, timestamptz) OWNER TO strongroom_identity;
 REVOKE ALL ON FUNCTION credential_by_session(bytea, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION credential_by_session(bytea, timestamptz) TO strongroom_api;
+ALTER FUNCTION credential_by_session(bytea, timestamptz) OWNER TO strongroom_identity;
 
 -- The next free account of the custodian's seed; an index once taken is never given again.
 CREATE FUNCTION next_account_index() RETURNS integer
@@ -116,9 +118,9 @@ BEGIN ATOMIC
 END;
 CREATE POLICY organisation_identity ON organisation TO strongroom_identity USING (true);
 GRANT SELECT ON organisation TO strongroom_identity;
-ALTER FUNCTION next_account_index() OWNER TO strongroom_identity;
 REVOKE ALL ON FUNCTION next_account_index() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION next_account_index() TO strongroom_api;
+ALTER FUNCTION next_account_index() OWNER TO strongroom_identity;
 
 GRANT SELECT, INSERT ON organisation, department, person, credential TO strongroom_api;
 GRANT SELECT, INSERT ON console_session TO strongroom_api;
