@@ -47,7 +47,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.services = services
     problem.install(app)
     for router in ROUTERS:
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1", responses=problem.RESPONSES)
     _health(app, services)
     _documentation(app)
     app.middleware("http")(observe)

@@ -5,10 +5,12 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from strongroom.kit.errors import StrongroomError
@@ -16,6 +18,31 @@ from strongroom.kit.log import logger, request_id
 from strongroom_protocol.errors import ProtocolError
 
 MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What every refusal looks like (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: Any = None
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "Refused: `code` names what is wrong, `detail` says what to do.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
+    "503": {
+        "description": "A part is away: send it again with the same Idempotency-Key.",
+        "model": Problem,
+    },
+}
+"""What the documentation says of every route."""
 
 
 def problem(

@@ -71,7 +71,7 @@ class OrganisationOut(Shown):
     owner_id: UUID
 
 
-class AccountIn(Strict):
+class CeremonyAccountIn(Strict):
     """What `strongroom-signer ceremony account` wrote, with the officers' signatures."""
 
     account_index: Annotated[int, Field(ge=0, lt=2**31)]
@@ -83,7 +83,7 @@ class AccountIn(Strict):
     officer_signatures: Annotated[list[SignatureHex], Field(min_length=1, max_length=16)]
 
 
-class AccountOut(Shown):
+class CeremonyAccountOut(Shown):
     """A registered account: how many deposit addresses it can give."""
 
     account_index: int
@@ -155,11 +155,13 @@ def register_organisation(body: OrganisationIn, command: Posting) -> Response:
     return command.within(organisation_id).run(work)
 
 
-@router.post("/organisations/{organisation_id}/account", response_model=AccountOut, status_code=201)
-def register_account(organisation_id: UUID, body: AccountIn, command: Posting) -> Response:
+@router.post(
+    "/organisations/{organisation_id}/account", response_model=CeremonyAccountOut, status_code=201
+)
+def register_account(organisation_id: UUID, body: CeremonyAccountIn, command: Posting) -> Response:
     """Register an account's xpub and address manifest, signed by the custody officers."""
 
-    def work(uow: UnitOfWork) -> AccountOut:
+    def work(uow: UnitOfWork) -> CeremonyAccountOut:
         identity.organisation(uow)
         view = wallets.register_account(
             uow,
@@ -168,7 +170,7 @@ def register_account(organisation_id: UUID, body: AccountIn, command: Posting) -
             officers=command.services.officers,
             chain_id=command.services.chain_id,
         )
-        return AccountOut(
+        return CeremonyAccountOut(
             account_index=view.account_index, count=view.count, root="0x" + view.root.hex()
         )
 

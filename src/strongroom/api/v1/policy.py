@@ -18,7 +18,7 @@ from strongroom.api.shapes import (
     SignatureHex,
     Strict,
 )
-from strongroom.api.v1.operator import AccountIn
+from strongroom.api.v1.operator import CeremonyAccountIn
 from strongroom.db.database import UnitOfWork
 from strongroom.identity.types import Role
 from strongroom.policy import service as policy
@@ -39,7 +39,7 @@ class BundleIn(Strict):
     bundle: dict[str, Any]
     signatures: Signatures
     officer_signatures: list[SignatureHex] | None = None
-    manifest: AccountIn | None = None
+    manifest: CeremonyAccountIn | None = None
 
 
 class BundleOut(Shown):
