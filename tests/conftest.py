@@ -9,7 +9,6 @@ from tests.factories.parts.postgres import (
     template_database,
 )
 from tests.factories.parts.softhsm import softhsm, softhsm_of_module
-from tests.factories.parts.stack import stack
 from tests.factories.parts.valkey import valkey, valkey_port
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "postgres",
     "softhsm",
     "softhsm_of_module",
-    "stack",
     "template_database",
     "valkey",
     "valkey_port",
