@@ -23,6 +23,28 @@ contract IdleToken {
     }
 }
 
+/// Takes more from the holder than it was asked for, or brings nothing to the receiver.
+contract CrookedToken {
+    mapping(address holder => uint256) public balanceOf;
+    uint256 private immutable EXTRA;
+    bool private immutable ARRIVES;
+
+    constructor(uint256 extra, bool arrives) {
+        EXTRA = extra;
+        ARRIVES = arrives;
+    }
+
+    function mint(address to, uint256 amount) external {
+        balanceOf[to] += amount;
+    }
+
+    function transfer(address to, uint256 amount) external returns (bool) {
+        balanceOf[msg.sender] -= amount + EXTRA;
+        if (ARRIVES) balanceOf[to] += amount;
+        return true;
+    }
+}
+
 /// Claims to be a delegate of a vault that it does not serve.
 contract LyingDelegate {
     address public immutable vault;
@@ -98,7 +120,7 @@ contract SweepBatcherTest is SweepFixture {
         items[0] = _item(leaf, burner, 3);
         items[1] = _item(leaf, NATIVE, 5);
         vm.prank(relay);
-        batcher.sweep{gas: 1_000_000}(items);
+        batcher.sweep{gas: 640_000}(items);
         assertEq(leaf.balance, 0);
     }
 
@@ -148,6 +170,27 @@ contract SweepBatcherTest is SweepFixture {
             abi.encodeWithSelector(ISweepBatcher.SweepBatcher_AmountNotMoved.selector, 0, 0, 1)
         );
         _sweep(_item(leaf, idle, 1));
+    }
+
+    function test_MoreThanTheAmountIsNoSweep() public {
+        _crooked(new CrookedToken(1, true), 2, 1);
+    }
+
+    function test_WhatDoesNotArriveIsNoSweep() public {
+        _crooked(new CrookedToken(0, false), 1, 0);
+    }
+
+    function _crooked(CrookedToken token, uint256 left, uint256 received) private {
+        token.mint(leaf, 10);
+        _expectFailed(
+            leaf,
+            address(token),
+            abi.encodeWithSelector(
+                ISweepBatcher.SweepBatcher_AmountNotMoved.selector, left, received, 1
+            )
+        );
+        _sweep(_item(leaf, address(token), 1));
+        assertEq(token.balanceOf(leaf), 10, "it was taken back");
     }
 
     function testFuzz_TheDelegatesAddressIsCreate2(address anyVault) public view {
