@@ -28,8 +28,12 @@ from strongroom_protocol.encoding import to_hex
 
 RETRY_SECONDS: Final = 1
 """After a part was away: soon enough for people, far enough apart for the part."""
-FEE_REFUSALS: Final = frozenset({"signer.fee_above_cap"})
-"""Not a no for ever: the market came between the plan and the signature."""
+PATIENT_SECONDS: Final = 15
+"""After the signer said "not now": each question leaves a receipt in its journal."""
+PASSING_REFUSALS: Final = frozenset(
+    {"signer.fee_above_cap", "signer.suspended", "signer.policy_lapsed"}
+)
+"""Not a no for ever: the market moved, or people sign the next version of the policy."""
 
 log = logger(__name__)
 
@@ -155,8 +159,9 @@ class RelayLoop:
             if row is None:
                 return
             repository.mark_refused(uow, claim, step.attempt, refusal.message)
-            self._wait(row, refusal.message)
-            if not claim.raw and refusal.signer_code not in FEE_REFUSALS:
+            is_market = refusal.signer_code == "signer.fee_above_cap"
+            self._wait(row, refusal.message, RETRY_SECONDS if is_market else PATIENT_SECONDS)
+            if not claim.raw and refusal.signer_code not in PASSING_REFUSALS:
                 row.state = "failed"
                 _record(uow, row, "relay.refused", {"code": refusal.signer_code})
                 self._tell(uow, row)
@@ -193,11 +198,12 @@ class RelayLoop:
         with self._database.unit(None, self._actor) as uow:
             row = repository.lock_mine(uow, claim)
             if row is not None:
-                self._wait(row, sentence)
+                not_now = isinstance(error, StrongroomError) and "signer_code" in error.detail
+                self._wait(row, sentence, PATIENT_SECONDS if not_now else RETRY_SECONDS)
 
-    def _wait(self, row: Outgoing, sentence: str) -> None:
+    def _wait(self, row: Outgoing, sentence: str, seconds: int = RETRY_SECONDS) -> None:
         now = self._database.clock.now()
-        row.lease_until, row.due_at = None, now + timedelta(seconds=RETRY_SECONDS)
+        row.lease_until, row.due_at = None, now + timedelta(seconds=seconds)
         row.last_error, row.updated_at = sentence, now
 
     def _tell(self, uow: UnitOfWork, row: Outgoing) -> None:

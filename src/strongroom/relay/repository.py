@@ -72,6 +72,7 @@ def plan(uow: UnitOfWork, claim: Claim, number: int, kind: AttemptKind, fees: Fe
             kind=kind,
         )
         uow.session.add(found)
+    found.kind = kind
     found.gas = fees.gas
     found.max_fee_per_gas_wei = fees.max_fee_per_gas_wei
     found.max_priority_fee_per_gas_wei = fees.max_priority_fee_per_gas_wei
@@ -133,6 +134,7 @@ def _claim(row: Outgoing, attempts: Sequence[OutgoingAttempt]) -> Claim:
             ),
             signed=attempt.raw is not None,
             refused=attempt.refused is not None,
+            planned_at=attempt.planned_at,
             first_broadcast_at=attempt.first_broadcast_at,
         )
         for attempt in attempts

@@ -42,6 +42,7 @@ class AttemptState:
     fees: Fees
     signed: bool
     refused: bool
+    planned_at: datetime
     first_broadcast_at: datetime | None
 
 
@@ -104,11 +105,17 @@ def next_step(
     newest = signed[-1]
     if newest.first_broadcast_at is None:
         return NextStep("broadcast", newest.number, _kind(newest))
-    if not last.refused and len(attempts) < ATTEMPTS_MAX:
-        if cancel_requested and newest.kind != "cancel":
-            return NextStep("plan", last.number + 1, "cancel")
-        if now - newest.first_broadcast_at >= timedelta(seconds=pace.bump_after_seconds):
-            return NextStep("plan", last.number + 1, _kind(newest))
+    # A bump that was refused is planned anew after a pause: the reason may pass, and a nonce that
+    # stays where it is holds up everybody's transactions behind it.
+    since = last.planned_at if last.refused else newest.first_broadcast_at
+    due = now - since >= timedelta(seconds=pace.bump_after_seconds)
+    number = last.number if last.refused else last.number + 1
+    if number < ATTEMPTS_MAX:
+        wants_cancel = cancel_requested and newest.kind != "cancel"
+        if wants_cancel and (due or not last.refused or last.kind != "cancel"):
+            return NextStep("plan", number, "cancel")
+        if due:
+            return NextStep("plan", number, _kind(newest))
     return NextStep("broadcast", newest.number, _kind(newest))
 
 

@@ -43,8 +43,6 @@ def enqueue(
             purpose=purpose,
             ref=ref,
             payload=dict(payload),
-            state="queued",
-            attempt=0,
             due_at=uow.now,
             gas=gas,
             max_fee_per_gas_wei=cap.max_fee_per_gas_wei,

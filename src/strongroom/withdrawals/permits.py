@@ -29,6 +29,8 @@ from strongroom_protocol.encoding import from_hex, to_hex
 
 LEASE_SECONDS: Final = 20
 RETRY_SECONDS: Final = 1
+REFUSED_SECONDS: Final = 15
+"""After the signer refused a rejection: its reason may pass (suspended, lapsed, not enough)."""
 _BOUND_STATE: Final = {"payment": "binding", "rejection": "voiding"}
 """A payment that was cancelled while the signer was asked is not sent: people void its nonce."""
 
@@ -49,7 +51,6 @@ class Work:
     owners: tuple[str, ...]
     cap: FeeCap
     chain_id: int
-    ref: bytes
     organisation: bytes
     request_id: str
 
@@ -135,7 +136,8 @@ class PermitLoop:
                 lifecycle.begin_voiding(uow, row, void_to, reason)
                 lifecycle.record(uow, row)
             else:
-                row.due_at = row.lease_until = None
+                # Asked again: nothing but this rejection ever frees the money.
+                row.due_at, row.lease_until = uow.now + timedelta(seconds=REFUSED_SECONDS), None
                 row.reason = f"The signer refuses the rejection: {refusal.message}"
 
     def _defer(self, work: Work, error: StrongroomError) -> None:
@@ -200,7 +202,6 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
         owners=tuple(to_hex(one.safe_tx_signature) for one in there),
         cap=FeeCap(bundle.max_fee_per_gas_wei, most_wei or None),
         chain_id=bundle.chain_id,
-        ref=rules.execution_ref(row.intent, kind, turn),
         organisation=bundle.organisation,
         request_id=row.request_id,
     )
@@ -233,7 +234,7 @@ def _store(uow: UnitOfWork, row: Withdrawal, work: Work, permit: Mapping[str, An
         uow,
         row.organisation_id,
         "vault_execution",
-        work.ref,
+        rules.execution_ref(from_hex(permit["permit_signature"], 65), work.turn),
         {
             "organisation": to_hex(work.organisation),
             "safe_tx_hash": permit["safe_tx_hash"],
@@ -269,7 +270,10 @@ def _lock_mine(uow: UnitOfWork, work: Work) -> Withdrawal | None:
         uow, "withdrawal", work.id, work.fence, organisation_id=work.organisation_id
     ):
         return None
-    return repository.find(uow, work.organisation_id, work.id)
+    row = repository.find(uow, work.organisation_id, work.id)
+    # People may have cancelled it, or its block have come, while the signer was asked.
+    expected = ("voiding",) if work.kind == "rejection" else ("approved", "binding")
+    return row if row.state in expected else None
 
 
 def _wait(uow: UnitOfWork, row: Withdrawal, sentence: str) -> bool:

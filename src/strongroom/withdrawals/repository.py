@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 
 from strongroom.db.database import UnitOfWork
 from strongroom.withdrawals import rules
@@ -102,6 +102,30 @@ def permits(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalPermit]:
             .order_by(WithdrawalPermit.created_at.desc())
         )
     )
+
+
+def of_safe_tx(uow: UnitOfWork, hashes: Sequence[bytes]) -> list[tuple[UUID, UUID, str, bytes]]:
+    """(organisation, withdrawal, payment | rejection, hash) of these Safe transactions. A payment
+    is known by its own row: its Permit can be in other hands before ours is stored.
+    """
+    payments = select(
+        Withdrawal.organisation_id, Withdrawal.id, literal("payment"), Withdrawal.safe_tx_hash
+    ).where(Withdrawal.safe_tx_hash.in_(hashes))
+    rejections = select(
+        WithdrawalPermit.organisation_id,
+        WithdrawalPermit.withdrawal_id,
+        WithdrawalPermit.kind,
+        WithdrawalPermit.safe_tx_hash,
+    ).where(
+        WithdrawalPermit.safe_tx_hash.in_(hashes),
+        WithdrawalPermit.kind == "rejection",
+        WithdrawalPermit.round == 0,
+    )
+    found: list[tuple[UUID, UUID, str, bytes]] = []
+    for query in (payments, rejections):
+        for owner, withdrawal_id, kind, safe_tx_hash in uow.session.execute(query):
+            found.append((owner, withdrawal_id, kind, bytes(safe_tx_hash)))
+    return sorted(found, key=lambda one: (one[1], one[2]))
 
 
 def spent_in_a_day(uow: UnitOfWork, organisation_id: UUID, asset: str) -> int:

@@ -14,6 +14,8 @@ from strongroom_protocol.hashing import keccak256
 UNBOUND: Final = frozenset({"screening", "queued", "awaiting_approval", "approved"})
 """No signature of ours exists: it can end at once, and its hold with it."""
 BOUND: Final = frozenset({"binding", "signed", "broadcast", "mined", "voiding"})
+UNMINED: Final = frozenset({"approved", "binding", "signed", "broadcast"})
+"""Enough people have signed: the payment may be mined at any moment, whoever sends it."""
 ENDED: Final = frozenset({"finalized", "rejected", "expired", "cancelled", "blocked", "failed"})
 HOLDS_SLOT: Final = frozenset(
     {"awaiting_approval", "approved", "binding", "signed", "broadcast", "voiding"}
@@ -26,8 +28,8 @@ STEPS: Final[Mapping[str | None, frozenset[str]]] = {
     "screening": frozenset({"queued"}) | _ENDS_UNBOUND,
     "queued": frozenset({"awaiting_approval"}) | _ENDS_UNBOUND,
     "awaiting_approval": frozenset({"approved"}) | _ENDS_UNBOUND,
-    "approved": frozenset({"binding"}) | _ENDS_UNBOUND,
-    "binding": frozenset({"signed", "voiding"}),
+    "approved": frozenset({"binding", "mined"}) | _ENDS_UNBOUND,
+    "binding": frozenset({"signed", "mined", "voiding"}),
     "signed": frozenset({"broadcast", "mined", "voiding"}),
     "broadcast": frozenset({"mined", "voiding"}),
     "mined": frozenset({"finalized", "broadcast", "voiding"}),
@@ -51,8 +53,8 @@ def void_key(withdrawal_id: UUID) -> str:
     return f"withdrawal:{withdrawal_id}:void"
 
 
-def execution_ref(intent: bytes, kind: str, turn: int) -> bytes:
-    """The relay's 32-byte reference of an execution: the intent itself for the payment."""
-    if kind == "payment":
-        return intent
-    return keccak256(b"strongroom.rejection" + intent + turn.to_bytes(8, "big"))
+def execution_ref(permit_signature: bytes, turn: int) -> bytes:
+    """The relay's 32-byte reference of an execution. It follows from the Permit, which the signer
+    repeats after a crash and nobody can guess: a reference known early could be taken by others.
+    """
+    return keccak256(b"strongroom.execution" + permit_signature + turn.to_bytes(8, "big"))

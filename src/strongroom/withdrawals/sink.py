@@ -51,8 +51,8 @@ class WithdrawalSink:
     def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Mined. Nothing is booked yet: the hold stands until the block is final."""
         for row, kind, _ in _executed(uow, block):
-            if kind == "payment" and row.state in ("signed", "broadcast"):
-                repository.step(uow, row, "mined", "Mined; it is final in a few blocks.")
+            if kind == "payment" and row.state in rules.UNMINED:
+                _mined(uow, row)
                 lifecycle.call_next(uow, row)
         for row, kind, _ in self._reverted(uow, block):
             if kind == "payment" and row.state in ("signed", "broadcast"):
@@ -65,6 +65,8 @@ class WithdrawalSink:
         """The hold is posted out of custody, or released, or people must void the nonce."""
         postings: list[Posting] = []
         for row, kind, tx_hash in _executed(uow, block):
+            if kind == "payment" and row.state in rules.UNMINED:
+                _mined(uow, row)
             if kind == "payment" and row.state in ("mined", "voiding"):
                 postings += _payment_final(uow, row, tx_hash, block)
             elif kind == "rejection" and row.state == "voiding":
@@ -118,19 +120,19 @@ def _executed(uow: UnitOfWork, block: BlockView) -> Iterator[tuple[Withdrawal, s
     told = {(one.safe, one.safe_tx_hash): one.tx_hash for one in _executions(block)}
     if not told:
         return
-    permits = uow.session.scalars(
-        select(WithdrawalPermit)
-        .where(
-            WithdrawalPermit.safe_tx_hash.in_(sorted({tx_hash for _, tx_hash in told})),
-            WithdrawalPermit.round == 0,
-        )
-        .order_by(WithdrawalPermit.withdrawal_id, WithdrawalPermit.kind)
-    )
-    for permit in list(permits):
-        row = repository.lock(uow, permit.organisation_id, permit.withdrawal_id)
-        tx_hash = told.get((lifecycle.intent_of(row).wallet, permit.safe_tx_hash))
+    hashes = sorted({safe_tx_hash for _, safe_tx_hash in told})
+    for organisation_id, withdrawal_id, kind, safe_tx_hash in repository.of_safe_tx(uow, hashes):
+        row = repository.lock(uow, organisation_id, withdrawal_id)
+        tx_hash = told.get((lifecycle.intent_of(row).wallet, safe_tx_hash))
         if tx_hash is not None:
-            yield row, permit.kind, tx_hash
+            yield row, kind, tx_hash
+
+
+def _mined(uow: UnitOfWork, row: Withdrawal) -> None:
+    """Whoever sent it, and whether or not we have stored the Permit that it carried."""
+    row.due_at = row.lease_until = None
+    row.bound_at = row.bound_at or uow.now
+    repository.step(uow, row, "mined", "Mined; it is final in a few blocks.")
 
 
 def _payment_final(

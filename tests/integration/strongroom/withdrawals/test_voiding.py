@@ -104,8 +104,7 @@ def test_a_stranger_who_sends_our_execution_first_pays_what_was_approved_once(st
     stage.drive(until=lambda: stage.view(view.id).state == "broadcast", parts="relay")
     ((raw,),) = stage.house.query(
         "SELECT a.raw FROM outgoing_attempt a JOIN outgoing o ON o.id = a.outgoing_id"
-        " WHERE o.ref = %s",
-        view.intent,
+        " WHERE o.purpose = 'vault_execution' ORDER BY o.id DESC LIMIT 1"
     )
     stage.chain.rpc("anvil_dropAllTransactions")
     fields = rlp.decode(bytes(raw)[1:])

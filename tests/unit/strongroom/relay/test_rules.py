@@ -15,7 +15,9 @@ WEI = some.integers(1, 10**15)
 
 
 def attempt(number: int = 0, kind: str = "payload", **more: object) -> AttemptState:
-    given_: dict[str, object] = {"signed": True, "refused": False, "first_broadcast_at": NOW}
+    given_: dict[str, object] = {
+        "signed": True, "refused": False, "planned_at": NOW, "first_broadcast_at": NOW
+    }  # fmt: skip
     return AttemptState(number, kind, FEES, **{**given_, **more})  # type: ignore[arg-type]
 
 
@@ -31,11 +33,22 @@ def test_the_way_of_a_first_attempt_is_plan_sign_broadcast():
     assert step(attempt()) == NextStep("broadcast", 0)
 
 
-def test_a_bump_comes_when_it_is_stuck_and_never_after_a_refusal():
+def test_a_bump_comes_when_it_is_stuck_and_again_a_while_after_a_refusal():
     assert step(attempt(), after_seconds=59) == NextStep("broadcast", 0)
     assert step(attempt(), after_seconds=60) == NextStep("plan", 1)
     refused = attempt(1, signed=False, refused=True, first_broadcast_at=None)
-    assert step(attempt(), refused, after_seconds=999) == NextStep("broadcast", 0)
+    assert step(attempt(), refused, after_seconds=59) == NextStep("broadcast", 0)
+    assert step(attempt(), refused, after_seconds=60) == NextStep("plan", 1)
+
+
+def test_a_refused_bump_does_not_stand_in_the_way_of_a_cancel():
+    """P10: the nonce of a suspended organisation's transaction holds up everybody behind it."""
+    refused = attempt(1, signed=False, refused=True, first_broadcast_at=None)
+    assert step(attempt(), refused, cancel=True) == NextStep("plan", 1, "cancel")
+    refused_cancel = attempt(1, "cancel", signed=False, refused=True, first_broadcast_at=None)
+    assert step(attempt(), refused_cancel, cancel=True) == NextStep("broadcast", 0)
+    later = step(attempt(), refused_cancel, cancel=True, after_seconds=60)
+    assert later == NextStep("plan", 1, "cancel")
 
 
 def test_bumps_end():

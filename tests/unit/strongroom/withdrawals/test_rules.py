@@ -34,7 +34,7 @@ def test_a_bound_nonce_is_left_only_by_what_is_mined():
 def test_nothing_is_paid_without_a_bound_nonce():
     for state in rules.UNBOUND - {"approved"}:
         assert not rules.STEPS[state] & rules.BOUND, state
-    assert rules.STEPS["approved"] & rules.BOUND == {"binding"}
+    assert rules.STEPS["approved"] & rules.BOUND == {"binding", "mined"}
 
 
 def test_a_step_that_is_none_stops_the_task():
@@ -43,7 +43,6 @@ def test_a_step_that_is_none_stops_the_task():
 
 
 def test_each_try_of_a_rejection_has_a_reference_of_its_own():
-    intent = bytes(32)
-    refs = {rules.execution_ref(intent, "payment", 0)}
-    refs |= {rules.execution_ref(intent, "rejection", turn) for turn in range(3)}
-    assert len(refs) == 4
+    permits = (bytes(65), bytes(64) + b"\x1b")
+    refs = {rules.execution_ref(permit, turn) for permit in permits for turn in range(3)}
+    assert len(refs) == 6

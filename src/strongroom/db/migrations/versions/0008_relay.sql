@@ -101,8 +101,8 @@ BEGIN
     IF OLD.raw IS NOT NULL
         AND (OLD.raw, OLD.hash, OLD.kind, OLD.stored_at, OLD.gas, OLD.max_fee_per_gas_wei,
              OLD.max_priority_fee_per_gas_wei)
-            IS DISTINCT FROM (NEW.raw, NEW.hash, NEW.kind, NEW.stored_at, NEW.gas, NEW.max_fee_per_gas_wei,
-                              NEW.max_priority_fee_per_gas_wei) THEN
+            IS DISTINCT FROM (NEW.raw, NEW.hash, NEW.kind, NEW.stored_at, NEW.gas,
+                              NEW.max_fee_per_gas_wei, NEW.max_priority_fee_per_gas_wei) THEN
         RAISE EXCEPTION 'outgoing_attempt: a signed transaction is never replaced';
     END IF;
     IF OLD.first_broadcast_at IS NOT NULL
@@ -114,7 +114,16 @@ END $$;
 CREATE TRIGGER outgoing_attempt_keeps BEFORE UPDATE OR DELETE ON outgoing_attempt
     FOR EACH ROW EXECUTE FUNCTION outgoing_attempt_keeps();
 
-GRANT SELECT, INSERT ON outgoing TO strongroom_api, strongroom_worker, strongroom_relay;
+-- A new row begins at the beginning: state, nonce, sender and lease are the relay's to say. And each
+-- role asks for its own purposes: a reference squatted for another's would hold that up for ever.
+GRANT SELECT ON outgoing TO strongroom_api, strongroom_worker, strongroom_relay;
+GRANT INSERT (organisation_id, id, chain_id, purpose, ref, payload, due_at, max_fee_per_gas_wei,
+              max_total_fee_wei, request_id, created_at, updated_at) ON outgoing
+    TO strongroom_api, strongroom_worker, strongroom_relay;
+CREATE POLICY outgoing_of_api ON outgoing AS RESTRICTIVE FOR INSERT TO strongroom_api
+    WITH CHECK (purpose IN ('vault_creation', 'delegate_deployment'));
+CREATE POLICY outgoing_of_worker ON outgoing AS RESTRICTIVE FOR INSERT TO strongroom_worker
+    WITH CHECK (purpose = 'sweep');
 GRANT SELECT, UPDATE ON outgoing TO strongroom_relay, strongroom_indexer;
 GRANT UPDATE (cancel_requested_at, due_at, updated_at) ON outgoing TO strongroom_api;
 GRANT SELECT ON outgoing_attempt TO strongroom_api, strongroom_worker, strongroom_indexer;
