@@ -4,6 +4,7 @@ Secrets are never values here, only paths of files that the process may read.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ class Config:
     custody_quorum: int
     signer_socket: Path
     screener_key_file: Path | None
+    screener_public_key: bytes | None
     api_host: str
     api_port: int
     health_port: int
@@ -58,6 +60,7 @@ class Config:
             custody_quorum=read.number("CUSTODY_QUORUM", 2, minimum=1),
             signer_socket=Path(read.text("SIGNER_SOCKET", "signer.sock")),
             screener_key_file=read.path("SCREENER_KEY_FILE"),
+            screener_public_key=read.key("SCREENER_PUBLIC_KEY"),
             api_host=read.text("API_HOST", "127.0.0.1"),
             api_port=read.number("API_PORT", DEFAULT_API_PORT, minimum=1),
             health_port=read.number("HEALTH_PORT", 0, minimum=0),
@@ -95,6 +98,12 @@ class _Reader:
 
     def path(self, name: str) -> Path | None:
         return Path(self.text(name, "")) if self.has(name) else None
+
+    def key(self, name: str) -> bytes | None:
+        text = self.text(name, "").removeprefix("0x")
+        if text and not re.fullmatch(r"[0-9a-f]{64}", text):
+            raise ConfigurationInvalid(f"STRONGROOM_{name} must be 64 lower-case hex digits")
+        return bytes.fromhex(text) if text else None
 
     def number(self, name: str, default: int, *, minimum: int) -> int:
         text = self.text(name, str(default))

@@ -73,7 +73,9 @@ class Flow:
         )
         database = self.stage.connect("strongroom_worker", pool_size=2)
         database.clock = self.clock
-        delivery = Delivery(Services(Config.from_environment({}), database, self.clock), handlers())
+        public = self.key.public_key().public_bytes_raw().hex()
+        config = Config.from_environment({"STRONGROOM_SCREENER_PUBLIC_KEY": public})
+        delivery = Delivery(Services(config, database, self.clock), handlers())
         for row in waiting:
             delivery.deliver(row["organisation_id"], row["id"])
         return len(waiting)

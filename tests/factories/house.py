@@ -150,6 +150,9 @@ class House:
             "STRONGROOM_CHAIN_ID": str(self.chain.chain_id),
             "STRONGROOM_SIGNER_SOCKET": str(self.socket),
             "STRONGROOM_REDIS_URL": "redis://127.0.0.1:1/0",
+            "STRONGROOM_SCREENER_PUBLIC_KEY": (
+                self.screener_key.public_key().public_bytes_raw().hex()
+            ),
         }
 
     def ceremony(self, *words: str) -> dict[str, Any]:

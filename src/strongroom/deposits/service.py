@@ -7,25 +7,30 @@ from sqlalchemy import select
 from strongroom.auditlog import service as auditlog
 from strongroom.db.database import UnitOfWork
 from strongroom.deposits import repository, rules, sink
-from strongroom.deposits.errors import DepositUnknown
+from strongroom.deposits.errors import ClearanceUnproven, DepositUnknown
 from strongroom.deposits.models import Deposit
 from strongroom.deposits.sweeps import plan_sweep, plan_sweeps
 from strongroom.deposits.types import DepositView
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef
 from strongroom.screening import service as screening
+from strongroom.screening.types import ScreeningView
+from strongroom_protocol.addresses import ZERO, Address
+from strongroom_protocol.errors import ProtocolError
+from strongroom_protocol.evidence import ClearedDeposit, open_clearance
 
 __all__ = ["get", "list_deposits", "plan_sweep", "plan_sweeps", "settle"]
 
 PAGE_MAX = 500
 
 
-def settle(uow: UnitOfWork, deposit_id: UUID) -> None:
+def settle(uow: UnitOfWork, deposit_id: UUID, screener_key: bytes) -> None:
     """Act on a deposit's verdict, in the unit of its organisation; repeatable.
 
-    CLEAR makes it the client's, HIT quarantines it (the screener opened the alert); any other
-    answer leaves it in suspense. A HIT after the credit moves nothing by itself: people get an
-    alert of their own for that. Raises DepositUnknown.
+    CLEAR makes it the client's, if the screener's own signature over this very deposit says so
+    (`screener_key`: its pinned Ed25519 key, 32 bytes); HIT quarantines it (the screener opened the
+    alert); any other answer leaves it in suspense. A HIT after the credit moves nothing by itself:
+    people get an alert of their own for that. Raises DepositUnknown, ClearanceUnproven.
     """
     row = repository.lock(uow, deposit_id)
     if row is None:
@@ -38,9 +43,35 @@ def settle(uow: UnitOfWork, deposit_id: UUID) -> None:
     if row.disposition != "unscreened" or verdict.state not in ("CLEAR", "HIT"):
         return
     if verdict.state == "CLEAR":
+        _check_signed(uow, row, verdict, screener_key)
         _book(uow, row, row.client_account, "credited", verdict.reason)
     else:
         _book(uow, row, rules.QUARANTINE, "quarantined", verdict.reason)
+
+
+def _check_signed(
+    uow: UnitOfWork, row: Deposit, verdict: ScreeningView, screener_key: bytes
+) -> None:
+    """P7: a row that says CLEAR is no clearance; the signature over these facts is."""
+    try:
+        clearance = open_clearance(
+            verdict.document,
+            verdict.signature or b"",
+            screener_key,
+            organisation=str(row.organisation_id),
+            now=int(uow.now.timestamp()),
+        )
+    except ProtocolError as error:
+        raise ClearanceUnproven(
+            f"The clearance of deposit {row.id} is not the screener's: {error}. It stays in "
+            "suspense; look at who wrote to the database."
+        ) from error
+    token, address = Address(row.token or ZERO), Address(row.address)
+    found = ClearedDeposit(row.chain_id, row.tx_hash, row.position, token, address, row.units)
+    if (clearance.direction, clearance.subject, clearance.deposit) != ("in", row.payer, found):
+        raise ClearanceUnproven(
+            f"The clearance shown for deposit {row.id} is another payment's; it stays in suspense."
+        )
 
 
 def list_deposits(uow: UnitOfWork, after: UUID | None = None, limit: int = 50) -> list[DepositView]:

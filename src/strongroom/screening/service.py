@@ -91,9 +91,6 @@ def request(uow: UnitOfWork, **question: Unpack[Question]) -> UUID:
             **key,
             **facts,
             id=uow.new_id(),
-            state="QUEUED",
-            revision=0,
-            attempt=0,
             requested_at=uow.now,
             request_trace=uow.request_id,
         )
@@ -119,7 +116,9 @@ def clearance(uow: UnitOfWork, request_id: UUID) -> ScreeningView:
     found = _request(uow, request_id)
     verdict = uow.session.get(ScreeningVerdict, (found.organisation_id, found.id, found.revision))
     state = found.state
-    if state == "CLEAR" and (found.valid_until is None or found.valid_until <= uow.now):
+    if state == "CLEAR" and (found.list_version or 0) < repository.newest_version(uow):
+        state = "QUEUED"  # a newer list is in; the screener will say so in a moment
+    elif state == "CLEAR" and (found.valid_until is None or found.valid_until <= uow.now):
         state = "EXPIRED"
     clear = verdict if state == "CLEAR" else None
     told = {"QUEUED": _REASON_QUEUED, "EXPIRED": _REASON_EXPIRED}

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from strongroom.bootstrap.worker import Services
+from strongroom.config import ConfigurationInvalid
 from strongroom.db.database import UnitOfWork
 from strongroom.deposits import service as deposits
 from strongroom.workers.jobs import Handler, Job
@@ -15,8 +16,13 @@ SWEEP_SECONDS: Final = 5
 
 def settle(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
     """A verdict about a deposit came."""
-    del services
-    deposits.settle(uow, UUID(payload["deposit_id"]))
+    key = services.config.screener_public_key
+    if key is None:
+        raise ConfigurationInvalid(
+            "STRONGROOM_SCREENER_PUBLIC_KEY is not set, so no clearance can be believed; give the "
+            "64 hex digits that `strongroom screener key` prints."
+        )
+    deposits.settle(uow, UUID(payload["deposit_id"]), key)
 
 
 def plan_sweeps(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:

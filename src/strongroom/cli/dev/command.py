@@ -132,8 +132,7 @@ def _ceremony(supervisor: Supervisor, table: Table) -> None:
     write_private(state.secrets / "deployer.key", DEPLOYER_KEY + "\n")
     officers = make_officers(table.people)
     supervisor.command(table.screener_key())
-    public = table.screener_key().log.read_text().split()
-    supervisor.command(table.ceremony(officers, public[-1].removeprefix("0x")))
+    supervisor.command(table.ceremony(officers, table.screener_public()))
 
 
 def _play(supervisor: Supervisor, table: Table) -> int:

@@ -98,6 +98,12 @@ class Table:
         """Return the command that makes the screener's key and prints its public half."""
         return self._command("screener-key", "strongroom", "screener", "key")
 
+    def screener_public(self) -> str:
+        """Return the screener's public key, 64 hex digits; empty before it was made."""
+        log = self.screener_key().log
+        words = log.read_text().split() if log.exists() else []
+        return words[-1].removeprefix("0x") if words else ""
+
     def ceremony(self, officers: list[str], screener_key: str) -> Program:
         """Return the command that makes both tokens and the signer's keys."""
         words = [word for officer in officers for word in ("--officer", officer)]
@@ -148,6 +154,7 @@ class Table:
             "STRONGROOM_START_HEIGHT": "0",
             "STRONGROOM_SIGNER_SOCKET": str(self.signer_socket),
             "STRONGROOM_SCREENER_KEY_FILE": str(self.state.secrets / "screener.key"),
+            "STRONGROOM_SCREENER_PUBLIC_KEY": self.screener_public(),
             "STRONGROOM_OPERATOR_TOKEN_FILE": str(self.state.secrets / "operator-token"),
             "STRONGROOM_CUSTODY_OFFICERS": ",".join(self.officers()),
             "STRONGROOM_CUSTODY_QUORUM": str(len(self.officers()) or 1),

@@ -6,7 +6,7 @@ import pytest
 
 from strongroom.db.actor import system
 from strongroom.deposits import service as deposits
-from strongroom.deposits.errors import DepositUnknown
+from strongroom.deposits.errors import ClearanceUnproven, DepositUnknown
 from tests.factories.chain_stage import ADDRESS, ETH, SUSPENSE, VAULT
 from tests.factories.deposit_stage import Flow
 
@@ -77,8 +77,61 @@ def test_a_verdict_told_twice_is_acted_on_once(flow: Flow):
     (row,) = flow.stage.rows("SELECT id FROM deposit")
     worker = flow.stage.connect("strongroom_worker", pool_size=1)
     with worker.unit(flow.stage.organisation, system("test")) as uow:
-        deposits.settle(uow, row["id"])
+        deposits.settle(uow, row["id"], flow.key.public_key().public_bytes_raw())
     assert flow.stage.balances()[f"client:treasury {ETH}"] == 5
+
+
+def forge_clear(flow: Flow, document: str, signature: str) -> None:
+    """What somebody who owns the database writes: an answer that the screener never gave."""
+    flow.change(
+        "INSERT INTO screening_verdict SELECT organisation_id, id, 99, 'CLEAR', 1, 'forged', "
+        f"{document}, {signature}, now() FROM screening_request ORDER BY id DESC LIMIT 1;"
+        "UPDATE screening_request SET state = 'CLEAR', revision = 99, list_version = 1, "
+        "valid_until = now() + interval '1 day' WHERE id = (SELECT request_id FROM "
+        "screening_verdict WHERE revision = 99 AND reason = 'forged' LIMIT 1)"
+    )
+
+
+@pytest.mark.parametrize("forgery", ["unsigned", "another deposit's"])
+def test_a_clearance_without_the_screeners_signature_credits_nothing(flow: Flow, forgery: str):
+    """P7: whoever owns the database can write CLEAR, and moves no money out of suspense by it."""
+    flow.import_list()
+    pay(flow, 3)
+    follower = flow.stage.follower()
+    flow.stage.catch_up(follower)
+    flow.settle()
+    pay(flow, 5)
+    flow.stage.catch_up(follower)
+    if forgery == "unsigned":
+        forge_clear(flow, "'{}'", "decode(repeat('00', 64), 'hex')")
+    else:
+        real = "FROM screening_verdict ORDER BY judged_at LIMIT 1)"
+        forge_clear(flow, f"(SELECT document {real}", f"(SELECT signature {real}")
+    (message,) = flow.stage.rows(
+        "SELECT organisation_id, payload FROM screening_request WHERE revision = 99"
+    )
+    worker = flow.stage.connect("strongroom_worker", pool_size=1)
+    key = flow.key.public_key().public_bytes_raw()
+    with (
+        pytest.raises(ClearanceUnproven),
+        worker.unit(message["organisation_id"], system("test")) as uow,
+    ):
+        deposits.settle(uow, UUID(message["payload"]["deposit_id"]), key)
+    assert flow.stage.balances()[f"{SUSPENSE} {ETH}"] == 5
+    assert flow.stage.balances()[f"client:treasury {ETH}"] == 3
+
+
+def test_a_clearance_older_than_the_newest_list_credits_nothing(flow: Flow):
+    """P7: between a list's import and the screener's next look, nothing moves on the old word."""
+    flow.import_list()
+    pay(flow)
+    flow.stage.catch_up(flow.stage.follower())
+    flow.screen()
+    flow.import_list(payer_of(flow))
+    flow.deliver("deposits.settle")
+    assert flow.stage.balances()[f"{SUSPENSE} {ETH}"] == 5
+    flow.settle()
+    assert flow.stage.balances()[f"quarantine {ETH}"] == 5
 
 
 def test_another_organisation_cannot_settle_it(flow: Flow):
@@ -87,7 +140,7 @@ def test_another_organisation_cannot_settle_it(flow: Flow):
         worker.unit(UUID(int=0), system("test")) as uow,
         pytest.raises(DepositUnknown),
     ):
-        deposits.settle(uow, UUID(int=5))
+        deposits.settle(uow, UUID(int=5), bytes(32))
 
 
 def test_a_fork_takes_a_credited_deposit_back_whole(flow: Flow):
@@ -124,6 +177,16 @@ def test_a_credit_that_was_spent_before_the_fork_leaves_a_frozen_debt(flow: Flow
         " ON a.id = b.account_id WHERE a.code = 'client:treasury'"
     )
     assert frozen == [{"frozen": True}]
+    pay(flow)
+    flow.stage.catch_up(follower)
+    flow.settle()
+    assert f"client:treasury {ETH}" not in flow.stage.balances()
+    thawed = flow.stage.rows("SELECT id FROM ledger_account WHERE code = 'client:treasury'")
+    (row,) = flow.stage.rows(
+        f"SELECT frozen FROM ledger_balance WHERE account_id = {thawed[0]['id']}"
+    )
+    assert row == {"frozen": False}, "the debt is paid, so the account gives again"
+    flow.stage.assert_sound()
 
 
 def test_the_lists_for_people_are_newest_first_in_pages(flow: Flow):

@@ -127,12 +127,16 @@ CALL append_only('alert_transition');
 
 GRANT SELECT ON screening_list_version, screening_entry_change, screening_entry
     TO strongroom_api, strongroom_screener, strongroom_worker;
+GRANT SELECT ON screening_list_version TO strongroom_indexer, strongroom_relay;
 GRANT INSERT ON screening_list_version, screening_entry_change
     TO strongroom_api, strongroom_screener;
 GRANT SELECT ON screening_request, screening_verdict
     TO strongroom_api, strongroom_indexer, strongroom_relay, strongroom_screener,
        strongroom_worker;
-GRANT INSERT ON screening_request TO strongroom_api, strongroom_indexer, strongroom_worker;
+-- A question, never an answer: state, revision and validity begin at their defaults.
+GRANT INSERT (organisation_id, id, direction, reference, subject, intent, deposit, topic, payload,
+              requested_at, request_trace) ON screening_request
+    TO strongroom_api, strongroom_indexer, strongroom_worker;
 -- Only the screener answers; the others may say that the money is final.
 GRANT UPDATE ON screening_request TO strongroom_screener;
 GRANT UPDATE (finished_at) ON screening_request
