@@ -179,10 +179,22 @@ def test_a_reversal_may_go_below_the_floor_and_freezes_the_account(books):
     books.post(books.posting("orphaned", phase="reversal", refers_to="in"))
     found = books.balance("client:a")
     assert (found.posted, found.frozen) == (-70, True)
-    books.fund("client:a", 100)
+    books.fund("client:a", 69)
     assert books.codes_of(books.posting("out", ("client:a", "client:b", 1))) == [
         "ledger.account_frozen"
     ]
+    books.assert_sound()
+
+
+def test_a_debt_that_is_paid_thaws_the_account_or_it_could_never_pay_again(books):
+    """P10: after a reorganisation the same deposit comes back in another block."""
+    books.post(books.posting("in", ("fiat:bank:main", "client:a", 100)))
+    books.post(books.posting("spent", ("client:a", "client:b", 70)))
+    books.post(books.posting("orphaned", phase="reversal", refers_to="in"))
+    books.post(books.posting("in again", ("fiat:bank:main", "client:a", 100)))
+    found = books.balance("client:a")
+    assert (found.posted, found.frozen) == (30, False)
+    assert books.codes_of(books.posting("out", ("client:a", "client:b", 30))) == ["posted"]
     books.assert_sound()
 
 

@@ -200,6 +200,13 @@ BEGIN
             FOR n IN leg_start .. leg_end LOOP
                 w_ordinal[n] := n - leg_start + 1;
                 w_org[n] := p_organisation[i];  w_id[n] := p_id[i];  w_phase[n] := phase;
+                -- A debt that a reversal left is paid: the account gives again.
+                IF a_frozen[x_debit[n]] AND a_posted[x_debit[n]] >= a_held[x_debit[n]] THEN
+                    a_frozen[x_debit[n]] := false;
+                END IF;
+                IF a_frozen[x_credit[n]] AND a_posted[x_credit[n]] >= a_held[x_credit[n]] THEN
+                    a_frozen[x_credit[n]] := false;
+                END IF;
                 IF p_chain[i] IS NOT NULL THEN
                     w_chain[n] := p_chain[i];  w_height[n] := p_height[i];  w_block[n] := p_block[i];
                 END IF;
