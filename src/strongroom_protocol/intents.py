@@ -143,3 +143,18 @@ class Revoke(Intent):
     TYPE: ClassVar[str] = "Revoke(bytes32 organisation,address key)"
     organisation: bytes
     key: Address
+
+
+@dataclass(frozen=True)
+class SweepRelease(Intent):
+    """What administrators sign after they looked at the chain: the sweep `ref` is over for good,
+    and of this deposit address and token it moved nothing. It may then be swept again.
+    """
+
+    TYPE: ClassVar[str] = (
+        "SweepRelease(bytes32 organisation,bytes32 ref,address account,address token)"
+    )
+    organisation: bytes
+    ref: bytes
+    account: Address
+    token: Address

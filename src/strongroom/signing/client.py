@@ -48,6 +48,10 @@ class SignerClient:
         """End one person's key, on one administrator's word."""
         return self.call("revoke", body)
 
+    def release_sweep(self, body: Body) -> dict[str, Any]:
+        """Let what a sweep never moved be swept again, on the administrators' word."""
+        return self.call("release_sweep", body)
+
     def provenance(self, body: Body) -> dict[str, Any]:
         """Whose deposit address it is, signed by the attest key."""
         return self.call("provenance", body)

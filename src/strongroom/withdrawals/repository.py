@@ -124,7 +124,7 @@ def of_safe_tx(uow: UnitOfWork, hashes: Sequence[bytes]) -> list[tuple[UUID, UUI
     found: list[tuple[UUID, UUID, str, bytes]] = []
     for query in (payments, rejections):
         for owner, withdrawal_id, kind, safe_tx_hash in uow.session.execute(query):
-            found.append((owner, withdrawal_id, kind, bytes(safe_tx_hash)))
+            found.append((owner, withdrawal_id, kind, safe_tx_hash or b""))
     return sorted(found, key=lambda one: (one[1], one[2]))
 
 

@@ -79,6 +79,11 @@ TABLES = {
         ref BLOB NOT NULL, token BLOB NOT NULL, address BLOB NOT NULL, units TEXT NOT NULL,
         PRIMARY KEY (ref, token, address)
     """,
+    "released": """
+        ref BLOB NOT NULL, token BLOB NOT NULL, address BLOB NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (ref, token, address),
+        FOREIGN KEY (ref, token, address) REFERENCES swept
+    """,
     "authorisation": """
         chain_id INTEGER NOT NULL, leaf BLOB NOT NULL, nonce INTEGER NOT NULL,
         delegate BLOB NOT NULL, PRIMARY KEY (chain_id, leaf, nonce)

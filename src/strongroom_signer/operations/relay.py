@@ -199,6 +199,8 @@ def _next(house: House, asked: Asked, last_purpose: str, last: Plan) -> Plan:
     if asked.purpose == "cancel":
         nothing = {"to": checksum(house.config.keys.relay), "data": "0x", "authorisations": []}
         return {**last, **nothing, **_fee_plan(asked.fees)}
+    released = house.journal.one("SELECT 1 FROM released WHERE ref = ?", asked.ref)
+    require(released is None, "released", "people signed that this sweep is over; plan another")
     require(last_purpose != "cancel", "cancelled", "after a cancellation only it can be bumped")
     first = house.journal.one(
         "SELECT content FROM attempt WHERE ref = ? AND attempt = 0", asked.ref

@@ -1,7 +1,8 @@
 """`sweep`: deposits into the organisation's own vault, by standing mandate and clearances.
 
 Cumulative units swept of an address and token never exceed what was cleared there: a quarantined
-deposit stays where it lies. What a reverted item did not move stays counted (fails safe).
+deposit stays where it lies. What a reverted item did not move stays counted, until the
+administrators' quorum, who can see the chain, say that it did not move (`release_sweep`).
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def _learn(house: House, organisation: Organisation, deposit: ClearedDeposit) ->
 def _count(house: House, ref: bytes, item: _Item) -> None:
     address, token = item.leaf.address, item.token
     cleared = _sum(house, "cleared_deposit", address, token)
-    swept = _sum(house, "swept", address, token)
+    swept = _sum(house, "swept NATURAL LEFT JOIN released", address, token, "AND at IS NULL")
     require(
         swept + item.units <= cleared,
         "units_uncleared",
@@ -141,9 +142,9 @@ def _count(house: House, ref: bytes, item: _Item) -> None:
     house.journal.add("swept", ref, token, address, str(item.units))
 
 
-def _sum(house: House, table: str, address: Address, token: Address) -> int:
+def _sum(house: House, table: str, address: Address, token: Address, more: str = "") -> int:
     rows = house.journal.all(
-        f"SELECT units FROM {table} WHERE address = ? AND token = ?",  # noqa: S608
+        f"SELECT units FROM {table} WHERE address = ? AND token = ? {more}",  # noqa: S608
         address,
         token,
     )

@@ -17,6 +17,7 @@ from strongroom_signer.operations.checkpoint import checkpoint
 from strongroom_signer.operations.policies import policy_first, policy_update, revoke, suspend
 from strongroom_signer.operations.provenance import provenance
 from strongroom_signer.operations.relay import relay
+from strongroom_signer.operations.release import release_sweep
 from strongroom_signer.operations.status import status
 from strongroom_signer.operations.vault_permit import vault_permit
 
@@ -27,6 +28,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "policy_update": policy_update,
     "suspend": suspend,
     "revoke": revoke,
+    "release_sweep": release_sweep,
     "provenance": provenance,
     "vault_permit": vault_permit,
     "relay": relay,
@@ -35,7 +37,7 @@ OPERATIONS: Mapping[str, Operation] = {
 TRACE_MAX = 100
 # What the API's user may ask for: nothing that takes a nonce, permits, or signs the log.
 API_OPERATIONS = frozenset(
-    {"status", "policy_first", "policy_update", "suspend", "revoke", "provenance"}
+    {"status", "policy_first", "policy_update", "suspend", "revoke", "provenance", "release_sweep"}
 )
 # Refusals beyond these are counted and not written, or a flood of them would fill the disk.
 REFUSALS_AN_HOUR = 1000

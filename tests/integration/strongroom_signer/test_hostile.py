@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from strongroom_protocol.encoding import to_hex
+from strongroom_protocol.addresses import checksum, parse_address
+from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.hashing import keccak256
-from strongroom_protocol.intents import Suspend
+from strongroom_protocol.intents import Suspend, SweepRelease
 from strongroom_signer.serve.dispatch import API_OPERATIONS, OPERATIONS, Dispatcher
 from tests.integration.strongroom_signer.conftest import Desk
-from tests.integration.strongroom_signer.people import CHAIN_ID, Company
+from tests.integration.strongroom_signer.people import CHAIN_ID, Company, Key
 from tests.integration.strongroom_signer.test_process import Signer, founded, signer
-from tests.integration.strongroom_signer.test_relay import GWEI, ask_for, fees, sweep
+from tests.integration.strongroom_signer.test_relay import GWEI, ask_for, cancel, fees, sweep
 
 __all__ = ["founded", "signer"]
 
@@ -55,6 +56,50 @@ def test_sweeps_of_dust_stop_at_the_days_gas_budget(desk: Desk) -> None:
     desk.clock.advance(27 * 3600)
     fresh = sweep(company, units=1, cleared=0)
     desk.get("relay", ask_for(company, "sweep", "tomorrow", **fresh, fees=dear))
+
+
+def _release(company: Company, body: dict[str, Any], *keys: Key) -> dict[str, Any]:
+    account = parse_address(company.account["addresses"][0])
+    statement = SweepRelease(company.ref, from_hex(body["ref"]), account, company.token)
+    digest = statement.digest(CHAIN_ID)
+    return {
+        "organisation": company.reference,
+        "ref": body["ref"],
+        "account": checksum(account),
+        "token": checksum(company.token),
+        "signatures": company.signatures(keys, digest),
+    }
+
+
+def test_a_cancelled_sweep_is_swept_again_on_the_administrators_word_alone(desk: Desk) -> None:
+    """P1, P10: the deposits are not stuck for ever, and nothing above what was cleared moves."""
+    company = desk.company()
+    first = ask_for(company, "sweep", "a", **sweep(company))
+    desk.get("relay", first)
+    desk.get("relay", cancel(first, 1, fees(30_000, 9 * GWEI, 9 * GWEI)))
+    again = ask_for(company, "sweep", "b", **sweep(company))
+    assert desk.refused("relay", again) == "signer.units_uncleared"
+    one, two = company.administrators
+    assert desk.refused("release_sweep", _release(company, first, one)).startswith("signer.bundle_")
+    others = desk.company()
+    foreign = _release(others, first, *others.administrators)
+    assert desk.refused("release_sweep", foreign) == "signer.ref_unknown"
+    assert desk.refused("relay", again) == "signer.units_uncleared"
+    for _ in range(2):
+        desk.get("release_sweep", _release(company, first, one, two))
+    desk.get("relay", again)
+    third = ask_for(company, "sweep", "c", **sweep(company, units=1))
+    assert desk.refused("relay", third) == "signer.units_uncleared"
+
+
+def test_a_released_sweep_is_never_signed_again(desk: Desk) -> None:
+    company = desk.company()
+    body = ask_for(company, "sweep", "a", **sweep(company))
+    desk.get("relay", body)
+    desk.get("release_sweep", _release(company, body, *company.administrators))
+    bump = body | {"attempt": 1, "fees": fees(fee=9 * GWEI, tip=9 * GWEI)}
+    assert desk.refused("relay", bump) == "signer.released"
+    desk.get("relay", cancel(body, 1, fees(30_000, 9 * GWEI, 9 * GWEI)))
 
 
 def test_a_nonce_once_taken_is_signed_though_the_organisation_was_suspended(
