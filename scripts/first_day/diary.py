@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 Value = TypeVar("Value")
-WIDTH = 110
-"""An address and what stands beside it, on one line; narrower terminals wrap."""
+LOG_WIDTH = 400
+"""Columns where nobody looks: a log's lines stay whole. A terminal's lines break between words."""
+INDENT = (0, 0, 0, 4)
 
 
 class DayFailed(Exception):
@@ -25,8 +27,9 @@ class Diary:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self._console.width = max(self._console.width, WIDTH)
+        self._console = Console(file=sys.stdout, highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = LOG_WIDTH
         self._values: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         self.day = self.once("day", lambda: secrets.token_hex(6))
 
@@ -52,24 +55,28 @@ class Diary:
         """Begin a step."""
         self._console.print(f"\n[bold cyan]{number:>2}[/]  [bold]{title}[/]")
 
-    def say(self, text: str) -> None:
-        """Say what happened."""
-        self._console.print(f"    {text}")
+    def say(self, text: str, lead: str = "") -> None:
+        """Say what happened; what a narrow terminal cannot hold goes on below, beside the lead."""
+        line = Table.grid()
+        line.add_column(no_wrap=True)
+        line.add_column()
+        line.add_row(lead, text)
+        self._console.print(Padding(line, INDENT, expand=False))
 
     def check(self, holds: bool, what: str, found: object = "") -> None:
         """Say that something was checked and holds, or stop the day."""
         if not holds:
             raise DayFailed(f"{what}: this does not hold{f' (found {found})' if found else ''}.")
-        self._console.print(f"    [green]✓[/] [dim]{what}[/]")
+        self.say(f"[dim]{what}[/]", "[green]✓[/] ")
 
     def table(self, *rows: tuple[str, ...]) -> None:
         """Print a small table; the first row is its head, all but the first column right."""
-        table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
         for number, head in enumerate(rows[0]):
             table.add_column(head, justify="left" if number == 0 else "right", no_wrap=True)
         for row in rows[1:]:
             table.add_row(*row)
-        self._console.print(_indented(table))
+        self._console.print(Padding(table, INDENT, expand=False))
 
     def _save(self) -> None:
         making = self._path.with_suffix(".making")
@@ -79,9 +86,3 @@ class Diary:
             file.flush()
             os.fsync(file.fileno())
         making.replace(self._path)
-
-
-def _indented(table: Table) -> Any:
-    from rich.padding import Padding  # noqa: PLC0415 - wanted here alone
-
-    return Padding(table, (0, 0, 0, 4))

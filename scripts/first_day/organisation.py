@@ -62,7 +62,11 @@ def found(cast: Cast) -> None:
     diary.table(
         ("who", "roles", "own key"),
         *(
-            (role.name, ", ".join(role.roles), cast.key(role.handle).address if role.signs else "-")
+            (
+                role.name,
+                "\n".join(role.roles),
+                cast.key(role.handle).address if role.signs else "-",
+            )
             for role in ROLES
         ),
     )

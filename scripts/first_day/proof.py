@@ -1,6 +1,7 @@
 """Step 10: an export, verified offline; then one byte is flipped."""
 
 import os
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -28,14 +29,15 @@ def export(cast: Cast) -> None:
     diary.say(f"{bundle.stat().st_size:,} bytes, {found['total_rows']} rows → {bundle.name}")
     key = diary.get("installation")["log_public_key"].removeprefix("0x")
     code, words = _verify(bundle, key)
-    for line in words.strip().splitlines():
-        diary.say(f"[dim]{line}[/]")
+    for lead, text in paragraphs(words):
+        diary.say(f"[dim]{text}[/]", f"[dim]{lead}[/]")
     diary.check(code == 0, "strongroom-verify accepts it, offline, with the log's public key", code)
     place = _flip_a_byte(bundle, bent)
     code, words = _verify(bent, key)
-    naming = next((line for line in words.splitlines() if "FAIL" in line), words.strip()[:300])
     diary.say(f"one byte of {place} flipped:")
-    diary.say(f"[dim]{naming.strip()}[/]")
+    for lead, text in paragraphs(words):
+        if "FAIL" in lead:
+            diary.say(f"[dim]{text}[/]", f"[dim]{lead}[/]")
     diary.check(code == 1 and "rows.jsonl" in words, "refused, naming the row", (code, words))
 
 
@@ -45,6 +47,16 @@ def _verify(bundle: Path, key: str) -> tuple[int, str]:
         [program, str(bundle), "--log-key", key], capture_output=True, text=True, check=False
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def paragraphs(report: str) -> list[tuple[str, str]]:
+    """Return the verifier's lines, each check's as one: what it is, and what is said of it."""
+    whole = re.sub(r"\n {20,}", " ", report.strip())
+    found = []
+    for line in whole.splitlines():
+        parts = re.match(r"( *[A-Z]+ +(?:PASS|FAIL|NOT CHECKED) +| *)(.*)", line)
+        found.append((parts[1], parts[2]) if parts else ("", line))
+    return found
 
 
 def _flip_a_byte(bundle: Path, bent: Path) -> str:

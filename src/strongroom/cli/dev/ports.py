@@ -3,11 +3,14 @@
 import errno
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 from strongroom.cli.dev.probes import LOOPBACK
 from strongroom.cli.dev.program import ProgramFailed
 
 DEFAULT_BASE = 8420
+COMMAND_SHOWN = 24
+"""What is left for the holder's command of a line of 80 columns."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,14 @@ def holder(port: int) -> str:
         if listens and connection.pid is not None:
             try:
                 process = psutil.Process(connection.pid)
-                command = " ".join(process.cmdline())[:70] or process.name()
+                command = _shown(process.cmdline()) or process.name()
             except psutil.Error:
                 break
             return f"process {connection.pid} ({command})"
     return "a process that this account may not see"
+
+
+def _shown(words: list[str]) -> str:
+    """Return a command without the folders of its files, cut to what fits on a line."""
+    command = " ".join(Path(word).name if word.startswith("/") else word for word in words)
+    return command if len(command) <= COMMAND_SHOWN else command[: COMMAND_SHOWN - 1] + "…"

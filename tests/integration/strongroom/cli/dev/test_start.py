@@ -122,3 +122,21 @@ def test_a_taken_port_raises() -> None:
         pytest.raises(ProgramFailed, match="beat"),
     ):
         Ports(base).check_free()
+
+
+def test_the_holder_of_a_port_is_named_on_a_line_of_80_columns() -> None:
+    port = free_base()
+    serve = f"import socket; s = socket.create_server(('127.0.0.1', {port})); print(1); s.accept()"
+    command = [sys.executable, "-uc", serve, "/a/long/way/to/some/file", "--and", "more" * 20]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            with pytest.raises(ProgramFailed) as caught:
+                Ports(port).check_free()
+        finally:
+            process.kill()
+    line = str(caught.value).splitlines()[0]
+    assert f"by process {process.pid} (python" in line
+    assert line.endswith("…)")
+    assert len(line) <= 76
