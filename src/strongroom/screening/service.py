@@ -116,7 +116,8 @@ def clearance(uow: UnitOfWork, request_id: UUID) -> ScreeningView:
     found = _request(uow, request_id)
     verdict = uow.session.get(ScreeningVerdict, (found.organisation_id, found.id, found.revision))
     state = found.state
-    if state == "CLEAR" and (found.list_version or 0) < repository.newest_version(uow):
+    outdated = (found.list_version or 0) < repository.newest_version(uow)
+    if state == "CLEAR" and outdated and found.finished_at is None:
         state = "QUEUED"  # a newer list is in; the screener will say so in a moment
     elif state == "CLEAR" and (found.valid_until is None or found.valid_until <= uow.now):
         state = "EXPIRED"

@@ -117,8 +117,8 @@ CREATE TRIGGER outgoing_attempt_keeps BEFORE UPDATE OR DELETE ON outgoing_attemp
 -- A new row begins at the beginning: state, nonce, sender and lease are the relay's to say. And each
 -- role asks for its own purposes: a reference squatted for another's would hold that up for ever.
 GRANT SELECT ON outgoing TO strongroom_api, strongroom_worker, strongroom_relay;
-GRANT INSERT (organisation_id, id, chain_id, purpose, ref, payload, due_at, max_fee_per_gas_wei,
-              max_total_fee_wei, request_id, created_at, updated_at) ON outgoing
+GRANT INSERT (organisation_id, id, chain_id, purpose, ref, payload, due_at, gas,
+              max_fee_per_gas_wei, max_total_fee_wei, request_id, created_at, updated_at) ON outgoing
     TO strongroom_api, strongroom_worker, strongroom_relay;
 CREATE POLICY outgoing_of_api ON outgoing AS RESTRICTIVE FOR INSERT TO strongroom_api
     WITH CHECK (purpose IN ('vault_creation', 'delegate_deployment'));
