@@ -131,7 +131,9 @@ def _ceremony(supervisor: Supervisor, table: Table) -> None:
     make_secret(state.secrets / "operator-token")
     write_private(state.secrets / "deployer.key", DEPLOYER_KEY + "\n")
     officers = make_officers(table.people)
-    supervisor.command(table.screener_key())
+    supervisor.command(making := table.screener_key())
+    public = making.log.read_text().split()[-1].removeprefix("0x")
+    write_private(table.screener_public_file, public + "\n")
     supervisor.command(table.ceremony(officers, table.screener_public()))
 
 

@@ -98,11 +98,15 @@ class Table:
         """Return the command that makes the screener's key and prints its public half."""
         return self._command("screener-key", "strongroom", "screener", "key")
 
+    @property
+    def screener_public_file(self) -> Path:
+        """The screener's public key, kept by the ceremony: logs may be thrown away."""
+        return self.state.path("screener.pub")
+
     def screener_public(self) -> str:
         """Return the screener's public key, 64 hex digits; empty before it was made."""
-        log = self.screener_key().log
-        words = log.read_text().split() if log.exists() else []
-        return words[-1].removeprefix("0x") if words else ""
+        file = self.screener_public_file
+        return file.read_text().strip() if file.exists() else ""
 
     def ceremony(self, officers: list[str], screener_key: str) -> Program:
         """Return the command that makes both tokens and the signer's keys."""
