@@ -9,7 +9,7 @@ from strongroom.db.database import UnitOfWork
 from strongroom.deposits import repository, rules, sink
 from strongroom.deposits.errors import ClearanceUnproven, DepositUnknown
 from strongroom.deposits.models import Deposit
-from strongroom.deposits.sweeps import plan_sweep, plan_sweeps
+from strongroom.deposits.sweeps import plan_sweep, plan_sweeps, release
 from strongroom.deposits.types import DepositView
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef
@@ -19,7 +19,7 @@ from strongroom_protocol.addresses import ZERO, Address
 from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.evidence import ClearedDeposit, open_clearance
 
-__all__ = ["get", "list_deposits", "plan_sweep", "plan_sweeps", "settle"]
+__all__ = ["get", "list_deposits", "plan_sweep", "plan_sweeps", "release", "settle"]
 
 PAGE_MAX = 500
 

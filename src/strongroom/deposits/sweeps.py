@@ -5,6 +5,7 @@ transaction at a time. The signer checks all of it again by the clearances sent 
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,6 +33,7 @@ ITEMS_MAX: Final = 100
 """Addresses in one transaction; the signer takes 200."""
 CLEARANCES_MAX: Final = 100
 """Deposits of one address and token in one transaction: the signer's own bound."""
+TURNS_MAX: Final = 1_000
 RETRY_SECONDS: Final = 300
 """How long to wait after a sweep that was never mined, so that a refusal is not asked for ever."""
 
@@ -75,7 +77,7 @@ def plan_sweep(uow: UnitOfWork) -> UUID | None:
         return None
     if not bundle.sweep_mandate:
         return None
-    rows = _sweepable(uow, vault.chain_id)
+    rows = _in_turn(_sweepable(uow, vault.chain_id), _refused_in_a_row(uow))
     addresses = {view.address: view for view in wallets.addresses(uow)}
     items, taken = _items(uow, rows, addresses)
     if not items:
@@ -114,6 +116,53 @@ def plan_sweep(uow: UnitOfWork) -> UUID | None:
     body = {"deposits": [str(row.id) for row in taken], "ref": to_hex(ref)}
     auditlog.append(uow, "deposits.sweep_planned", str(sweep_id), body)
     return sweep_id
+
+
+def release(uow: UnitOfWork, ref: bytes, address: bytes, token: bytes | None) -> int:
+    """The signer let go of what a sweep counted and never moved: plan it again. Gives how many."""
+    found = uow.session.scalars(
+        select(Deposit)
+        .join(
+            Sweep,
+            (Sweep.organisation_id == Deposit.organisation_id) & (Sweep.id == Deposit.sweep_id),
+        )
+        .where(
+            Deposit.organisation_id == uow.organisation_id,
+            Deposit.address == address,
+            Deposit.token.is_not_distinct_from(token),
+            Deposit.swept_at.is_(None),
+            Sweep.ref == ref,
+            Sweep.state == "finished",
+        )
+        .with_for_update(of=Deposit)
+    ).all()
+    for row in found:
+        row.sweep_id = None
+    body = {"ref": to_hex(ref), "deposits": [str(row.id) for row in found]}
+    auditlog.append(uow, "deposits.sweep_released", to_hex(address), body)
+    return len(found)
+
+
+def _refused_in_a_row(uow: UnitOfWork) -> int:
+    """How many of the newest sweeps came to nothing, one after the other."""
+    states = uow.session.scalars(
+        select(Sweep.state)
+        .where(Sweep.organisation_id == uow.organisation_id)
+        .order_by(Sweep.id.desc())
+        .limit(TURNS_MAX)
+    )
+    return sum(1 for _ in takewhile(lambda state: state == "abandoned", states))
+
+
+def _in_turn(rows: list[Deposit], refused: int) -> list[Deposit]:
+    """All together; after a refusal one address and token at a time, each in its turn: what the
+    signer refuses for one of them must not hold back the others for ever.
+    """
+    places = sorted({(row.address, row.token or b"") for row in rows})
+    if not refused or not places:
+        return rows
+    place = places[refused % len(places)]
+    return [row for row in rows if (row.address, row.token or b"") == place]
 
 
 def _under_way(uow: UnitOfWork) -> bool:

@@ -9,6 +9,8 @@ from strongroom.config import ConfigurationInvalid
 from strongroom.db.database import UnitOfWork
 from strongroom.deposits import service as deposits
 from strongroom.workers.jobs import Handler, Job
+from strongroom_protocol.addresses import ZERO
+from strongroom_protocol.encoding import from_hex
 
 SWEEP_SECONDS: Final = 5
 """How often organisations are asked whether they have something to sweep."""
@@ -37,9 +39,22 @@ def sweep(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> No
     deposits.plan_sweep(uow)
 
 
+def release(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """The signer released what a sweep never moved; were it not so, it would refuse the next."""
+    del services
+    token = from_hex(payload["token"], 20)
+    deposits.release(
+        uow,
+        from_hex(payload["ref"], 32),
+        from_hex(payload["account"], 20),
+        None if token == ZERO else token,
+    )
+
+
 HANDLERS: dict[str, Handler] = {
     "deposits.settle": settle,
     "deposits.plan_sweeps": plan_sweeps,
     "deposits.sweep": sweep,
+    "deposits.release": release,
 }
 JOBS = (Job("deposits.plan_sweeps", every_seconds=SWEEP_SECONDS),)

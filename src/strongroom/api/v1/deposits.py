@@ -1,16 +1,35 @@
 """Deposits: what came in, where it stands, and what screening said."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
 
+from strongroom.api.command import Posting
 from strongroom.api.query import Reading
-from strongroom.api.shapes import After, Page, PageSize, Shown, page
+from strongroom.api.security import needs
+from strongroom.api.shapes import (
+    AddressText,
+    After,
+    Hash32,
+    Page,
+    PageSize,
+    Shown,
+    SignatureHex,
+    Strict,
+    page,
+)
+from strongroom.db import outbox
+from strongroom.db.database import UnitOfWork
 from strongroom.deposits import service as deposits
 from strongroom.deposits.types import DepositView
-from strongroom_protocol.addresses import checksum
+from strongroom.identity import service as identity
+from strongroom.identity.types import Role
+from strongroom_protocol.addresses import checksum, parse_address
 from strongroom_protocol.amounts import Amount, Asset, format_amount
+from strongroom_protocol.encoding import to_hex
 
 router = APIRouter(prefix="/deposits", tags=["deposits"])
 
@@ -66,6 +85,52 @@ def listing(query: Reading, after: After = None, limit: PageSize = 50) -> Page[D
     """Deposits, newest first."""
     rows = query.run(lambda uow: deposits.list_deposits(uow, after=after, limit=limit + 1))
     return page(rows, limit, DepositOut.of, lambda row: row.id)
+
+
+class SweepReleaseIn(Strict):
+    """What administrators signed (EIP-712 `SweepRelease`): this sweep moved nothing of that."""
+
+    ref: Hash32
+    account: AddressText
+    token: AddressText
+    signatures: Annotated[list[SignatureHex], Field(min_length=1, max_length=64)]
+
+
+class SweepReleaseOut(Shown):
+    """What the signer let go; its deposits are planned again."""
+
+    ref: str
+    released: bool
+
+
+@router.post(
+    "/sweep-releases",
+    response_model=SweepReleaseOut,
+    status_code=202,
+    dependencies=[Depends(needs(Role.ADMINISTRATOR, Role.OWNER))],
+)
+def release(body: SweepReleaseIn, command: Posting) -> Response:
+    """Hand in the administrators' word on a sweep that was cancelled or failed in part."""
+    account, token = parse_address(body.account), parse_address(body.token)
+    named = {"ref": body.ref, "account": to_hex(account), "token": to_hex(token)}
+
+    def outside() -> None:
+        reference = command.unit(lambda uow: to_hex(identity.organisation(uow).ref))
+        command.services.signer.release_sweep(
+            {
+                "organisation": reference,
+                "ref": body.ref,
+                "account": checksum(account),
+                "token": checksum(token),
+                "signatures": body.signatures,
+            }
+        )
+
+    def record(uow: UnitOfWork, _: None) -> SweepReleaseOut:
+        outbox.enqueue(uow, "deposits.release", f"{body.ref}:{account.hex()}:{token.hex()}", named)
+        return SweepReleaseOut(ref=body.ref, released=True)
+
+    return command.act(outside, record, status=202)
 
 
 @router.get("/{deposit_id}")

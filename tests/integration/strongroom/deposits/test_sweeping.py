@@ -3,6 +3,9 @@
 from uuid import UUID
 
 from strongroom.db.actor import system
+from strongroom.deposits import service as deposits
+from strongroom.deposits import sweeps
+from strongroom.deposits.models import Deposit
 from strongroom.deposits.sweeps import RETRY_SECONDS
 from strongroom.wallets import service as wallets
 from tests.factories.chain_stage import ETH, TUSD, VAULT
@@ -200,3 +203,38 @@ def test_two_deposits_of_one_address_and_token_are_one_item(flow: Flow):
     assert flow.stage.balances()[f"client:treasury {TUSD}"] == 7
     sweep_id = outgoing["id"]
     assert isinstance(sweep_id, UUID)
+
+
+def test_what_the_administrators_released_is_planned_again(flow: Flow):
+    """P10: a sweep that was cancelled, or failed in part, leaves no deposit stuck for ever."""
+    leaf = cleared_leaf(flow)
+    flow.make_vault()
+    run(flow)
+    flow.change(
+        "UPDATE outgoing SET state = 'cancelled', succeeded = true, nonce = 7,"
+        " sender = decode(repeat('99', 20), 'hex'),"
+        " mined_hash = decode(repeat('11', 32), 'hex'), mined_height = 3,"
+        " mined_block_hash = decode(repeat('12', 32), 'hex') WHERE purpose = 'sweep'"
+    )
+    flow.plan()
+    flow.plan()
+    assert len(outgoing_sweeps(flow)) == 1
+    (sweep,) = flow.stage.rows("SELECT ref FROM sweep")
+    (deposit,) = flow.stage.rows("SELECT token FROM deposit")
+    worker = flow.stage.connect("strongroom_worker", pool_size=1)
+    with worker.unit(flow.stage.organisation, system("test")) as uow:
+        assert deposits.release(uow, bytes(32), leaf, deposit["token"]) == 0
+    with worker.unit(flow.stage.organisation, system("test")) as uow:
+        assert deposits.release(uow, sweep["ref"], leaf, deposit["token"]) == 1
+    flow.plan()
+    assert len(outgoing_sweeps(flow)) == 2
+
+
+def test_one_deposit_that_the_signer_refuses_does_not_hold_back_the_others():
+    """P10: after a refusal each address has its turn alone, so every good one gets through."""
+    rows = [Deposit(address=bytes([n]) * 20, token=None, units=n) for n in (3, 1, 2)]
+    assert sweeps._in_turn(rows, 0) == rows
+    turns = [sweeps._in_turn(rows, refused) for refused in range(1, 4)]
+    assert sorted(row.units for turn in turns for row in turn) == [1, 2, 3]
+    assert all(len(turn) == 1 for turn in turns)
+    assert sweeps._in_turn([], 5) == []
