@@ -57,10 +57,12 @@ class Diary:
 
     def say(self, text: str, lead: str = "") -> None:
         """Say what happened; what a narrow terminal cannot hold goes on below, beside the lead."""
-        line = Table.grid()
-        line.add_column(no_wrap=True)
-        line.add_column()
-        line.add_row(lead, text)
+        line: Table | str = text
+        if lead:
+            line = Table.grid()
+            line.add_column(no_wrap=True)
+            line.add_column()
+            line.add_row(lead, text)
         self._console.print(Padding(line, INDENT, expand=False))
 
     def check(self, holds: bool, what: str, found: object = "") -> None:

@@ -30,7 +30,7 @@ def export(cast: Cast) -> None:
     key = diary.get("installation")["log_public_key"].removeprefix("0x")
     code, words = _verify(bundle, key)
     for lead, text in paragraphs(words):
-        diary.say(f"[dim]{text}[/]", f"[dim]{lead}[/]")
+        diary.say(f"[dim]{text}[/]", lead and f"[dim]{lead}[/]")
     diary.check(code == 0, "strongroom-verify accepts it, offline, with the log's public key", code)
     place = _flip_a_byte(bundle, bent)
     code, words = _verify(bent, key)

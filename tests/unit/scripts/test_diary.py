@@ -26,6 +26,7 @@ from first_day.diary import Diary
 from first_day.proof import paragraphs
 diary = Diary(Path(sys.argv[1]))
 diary.step(1, "People")
+diary.say("a line of 76 letters " + "m" * 55)
 diary.check(True, "shippers {ADDRESS} derived from the xpub here, vouched for by the HSM")
 roles = "owner\\nadministrator\\naccountant"
 diary.table(("who", "roles", "own key"), ("Carmen Compliance", roles, "{ADDRESS}"))
@@ -67,6 +68,7 @@ def _read(terminal: int) -> bytes:
 def test_a_terminals_lines_fit_and_break_between_words(columns: int, tmp_path: Path) -> None:
     lines = shown(tmp_path, columns)
     assert max(map(len, lines)) <= columns
+    assert f"    a line of 76 letters {'m' * 55}" in (line.rstrip() for line in lines)
     text = " ".join(" ".join(lines).split())
     assert f"✓ shippers {ADDRESS} derived from the xpub here, vouched for by the HSM" in text
     assert f"Carmen Compliance owner {ADDRESS} administrator accountant" in text
