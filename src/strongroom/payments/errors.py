@@ -21,6 +21,12 @@ class FiatAlreadyDecided(Conflict):
     code = "fiat.already_decided"
 
 
+class NotFiat(Invalid):
+    """A fiat entry in an asset that lies on a chain."""
+
+    code = "fiat.not_fiat"
+
+
 class FourEyes(Forbidden):
     """Who proposed an entry cannot decide it, and a program cannot stand in for a person."""
 

@@ -13,10 +13,12 @@ from strongroom.ledger.types import AccountRef, Leg, Posting
 from strongroom.payments import errors
 from strongroom.payments.models import FiatEntry
 from strongroom.payments.types import FiatCredit, FiatEntryView
+from strongroom.wallets import service as wallets
 
 
 def propose(uow: UnitOfWork, credit: FiatCredit) -> FiatEntryView:
-    """Write down a proposal; nothing is booked. Raises FiatReferenceTaken, FourEyes."""
+    """Write down a proposal; nothing is booked. Raises FiatReferenceTaken, FourEyes, NotFiat."""
+    _check_fiat(uow, credit.amount.asset.code)
     row = FiatEntry(
         organisation_id=uow.organisation_id,
         id=uow.new_id(),
@@ -47,9 +49,10 @@ def propose(uow: UnitOfWork, credit: FiatCredit) -> FiatEntryView:
 def approve(uow: UnitOfWork, entry_id: UUID) -> FiatEntryView:
     """Book a proposal of somebody else: debit our bank account, credit the client's.
 
-    Raises FiatEntryUnknown, FiatAlreadyDecided, FourEyes, PostingRefused.
+    Raises FiatEntryUnknown, FiatAlreadyDecided, FourEyes, NotFiat, PostingRefused.
     """
     row = _decide(uow, entry_id, "booked", None)
+    _check_fiat(uow, row.asset)
     posting = Posting(
         organisation_id=row.organisation_id,
         key=f"fiat:{row.id}",
@@ -77,6 +80,23 @@ def reject(uow: UnitOfWork, entry_id: UUID, reason: str) -> FiatEntryView:
     row = _decide(uow, entry_id, "rejected", reason)
     auditlog.append(uow, "fiat.rejected", str(row.id), record(row))
     return _view(row)
+
+
+def _check_fiat(uow: UnitOfWork, asset: str) -> None:
+    """What lies on a chain is credited by blocks alone: by hand it would be money that is not
+    there, and the vault would pay it out of other accounts' money.
+    """
+    chain_id = identity.organisation(uow).chain_id
+    listed = {
+        token.asset
+        for token in wallets.tokens(uow, chain_id)
+        if token.organisation_id == uow.organisation_id
+    }
+    if asset in listed | {wallets.NATIVE_ASSET}:
+        raise errors.NotFiat(
+            f"{asset} lies on the chain, and is credited when it arrives there; a fiat entry names "
+            "a currency that your bank holds."
+        )
 
 
 def entries(uow: UnitOfWork, after: UUID | None, limit: int) -> list[FiatEntryView]:

@@ -18,7 +18,9 @@ from strongroom.ledger.types import AccountRef
 from strongroom.payments import errors
 from strongroom.payments import service as payments
 from strongroom.payments.types import FiatCredit
+from strongroom.wallets import service as wallets
 from strongroom_protocol.amounts import Asset, parse_amount
+from tests.factories.books import make_organisation
 from tests.factories.parts.postgres import TestDatabase
 
 
@@ -63,6 +65,21 @@ def test_p1_two_people_book_a_credit(books: Database, people: tuple[Actor, Actor
     with books.unit(HOUSE, two) as uow:
         assert payments.approve(uow, entry).state == "booked"
     assert treasury(books) == 10_000
+
+
+@pytest.mark.parametrize("asset", ["ETH/18", "TUSD/6"])
+def test_p2_what_lies_on_the_chain_is_never_credited_by_hand(
+    books: Database, database: TestDatabase, asset: str
+) -> None:
+    """Else two accountants could make up money and be paid with that of other accounts."""
+    organisation = make_organisation(database)
+    with books.unit(organisation, system("test")) as uow:
+        wallets.allow_token(uow, chain_id=31337, contract=bytes([7]) * 20, asset="TUSD/6")
+        person = identity.add_person(uow, NewPerson("one", "one", ("accountant",), None, None))
+    credit = FiatCredit("made up", "bank", "client:treasury", parse_amount("1", Asset(asset)), "")
+    actor = Actor("person", str(person.id))
+    with pytest.raises(errors.NotFiat), books.unit(organisation, actor) as uow:
+        payments.propose(uow, credit)
 
 
 def test_p1_one_person_does_not(books: Database, people: tuple[Actor, Actor]) -> None:
