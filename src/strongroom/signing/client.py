@@ -70,7 +70,13 @@ class SignerClient:
 
     def call(self, operation: str, body: Body) -> dict[str, Any]:
         """One request and its answer. Raises SignerRefused, SignerUnavailable."""
-        message = frame({"op": operation, "trace": request_id.get(), "body": dict(body)})
+        try:
+            message = frame({"op": operation, "trace": request_id.get(), "body": dict(body)})
+        except ProtocolError as error:
+            # What has no canonical form, such as a fraction, can never be asked: no retry mends it.
+            raise SignerRefused(
+                "signer.request_malformed", f"This can't be asked of the signer: {error}."
+            ) from error
         try:
             answer = self._exchange(message)
         except (OSError, ProtocolError) as error:

@@ -121,3 +121,10 @@ def test_a_checkpoint_is_asked_for_with_its_proof():
         note = SignerCheckpoints(SignerClient(path)).sign(3, bytes(32), [b"\x01" * 32])
     assert note == "signed"
     assert seen == [{"size": 3, "root": "0x" + "00" * 32, "consistency_proof": ["0x" + "01" * 32]}]
+
+
+def test_what_has_no_canonical_form_is_refused_for_good_and_stops_no_loop(tmp_path: Path) -> None:
+    """P10: a row that somebody spoilt is refused, or the relay would stumble on it for ever."""
+    with pytest.raises(SignerRefused) as caught:
+        SignerClient(tmp_path / "nobody").relay({"purpose": "sweep", "units": 1.5})
+    assert caught.value.signer_code == "signer.request_malformed"

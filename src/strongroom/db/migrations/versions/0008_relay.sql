@@ -9,7 +9,7 @@ CREATE TABLE outgoing (
     purpose             text NOT NULL CHECK (purpose IN
                             ('vault_creation', 'delegate_deployment', 'vault_execution', 'sweep')),
     ref                 bytea NOT NULL CHECK (octet_length(ref) = 32),
-    payload             jsonb NOT NULL,
+    payload             jsonb NOT NULL CHECK (jsonb_typeof(payload) = 'object'),
     state               text NOT NULL DEFAULT 'queued' CHECK (state IN
                             ('queued', 'signed', 'broadcast', 'mined', 'finalized', 'failed',
                              'cancelled')),
