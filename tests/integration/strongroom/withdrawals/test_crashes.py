@@ -105,8 +105,9 @@ def test_killed_while_the_money_is_being_held_nothing_of_it_stays(stage: Stage):
 
 def one_nonce_an_intent(stage: Stage, withdrawal_id: UUID) -> bool:
     rows = stage.house.query(
-        "SELECT o.nonce, o.state, count(*) FROM outgoing o JOIN withdrawal w ON w.intent = o.ref"
-        " JOIN outgoing_attempt a ON a.outgoing_id = o.id WHERE w.id = %s"
+        "SELECT o.nonce, o.state, count(*) FROM outgoing o"
+        " JOIN withdrawal_permit p ON p.outgoing_id = o.id"
+        " JOIN outgoing_attempt a ON a.outgoing_id = o.id WHERE p.withdrawal_id = %s"
         " GROUP BY o.nonce, o.state",
         withdrawal_id,
     )
