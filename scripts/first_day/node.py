@@ -55,6 +55,10 @@ class Node:
 
     def send(self, key: str, to: str | None, value: int = 0, data: str = "0x") -> str:
         """Send a transaction of a payer outside the service, wait for it; return its hash."""
+        return self.broadcast(self.signed(key, to, value, data))
+
+    def signed(self, key: str, to: str | None, value: int = 0, data: str = "0x") -> str:
+        """Sign a payer's transaction with his next nonce; return its bytes as hex."""
         sender = Account.from_key(key)
         base = int(self.call("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
         transaction: dict[str, Any] = {
@@ -68,8 +72,18 @@ class Node:
         }
         if to is not None:
             transaction["to"] = to
-        raw = "0x" + bytes(sender.sign_transaction(transaction).raw_transaction).hex()
-        return str(self._mined(self.call("eth_sendRawTransaction", raw))["transactionHash"])
+        return "0x" + bytes(sender.sign_transaction(transaction).raw_transaction).hex()
+
+    def broadcast(self, raw: str) -> str:
+        """Send these bytes unless they are mined, wait for it; return the hash. Safe to repeat."""
+        transaction = "0x" + keccak(hexstr=raw).hex()
+        if self.call("eth_getTransactionReceipt", transaction) is None:
+            try:
+                self.call("eth_sendRawTransaction", raw)
+            except DayFailed as refused:
+                if "already" not in str(refused):
+                    raise
+        return str(self._mined(transaction)["transactionHash"])
 
     def receipt(self, transaction: str) -> dict[str, Any]:
         """Return a transaction's receipt. Raises DayFailed while it is not mined."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from strongroom.cli.dev import screen
 from strongroom.cli.dev.people import make_officers, make_secret, write_private
-from strongroom.cli.dev.ports import DEFAULT_BASE, Ports
+from strongroom.cli.dev.ports import DEFAULT_BASE, LAST_BASE, Ports
 from strongroom.cli.dev.program import ProgramFailed, last_lines
 from strongroom.cli.dev.state import State
 from strongroom.cli.dev.supervisor import Interrupted, Supervisor
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fresh", action="store_true", help="forget the state and begin again")
     parser.add_argument(
         "--port-base",
-        type=int,
+        type=_port_base,
         default=DEFAULT_BASE,
         metavar="N",
         help=f"first of nine loopback ports (default {DEFAULT_BASE})",
@@ -70,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     kill = verbs.add_parser("kill", help="kill -9 one process; the supervisor brings it back")
     kill.add_argument("name", help="api, indexer, relay, … as listed in STATE/pids.json")
     return parser
+
+
+def _port_base(word: str) -> int:
+    if not word.isdecimal() or not 1024 <= int(word) <= LAST_BASE:
+        message = f"{word} is not a port from 1024 to {LAST_BASE} (nine in a row are taken)"
+        raise argparse.ArgumentTypeError(message)
+    return int(word)
 
 
 def _crashes(words: list[str]) -> dict[str, str]:

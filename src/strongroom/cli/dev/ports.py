@@ -9,6 +9,7 @@ from strongroom.cli.dev.probes import LOOPBACK
 from strongroom.cli.dev.program import ProgramFailed
 
 DEFAULT_BASE = 8420
+LAST_BASE = 65_535 - 8
 COMMAND_SHOWN = 24
 """What is left for the holder's command of a line of 80 columns."""
 

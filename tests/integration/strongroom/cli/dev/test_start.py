@@ -140,3 +140,11 @@ def test_the_holder_of_a_port_is_named_on_a_line_of_80_columns() -> None:
     assert f"by process {process.pid} (python" in line
     assert line.endswith("…)")
     assert len(line) <= 76
+
+
+@pytest.mark.parametrize("word", ["70000", "65528", "80", "-1", "many"])
+def test_a_base_that_leaves_no_nine_ports_is_refused(folder: Path, word: str) -> None:
+    done = dev("--state", str(folder), f"--port-base={word}")
+    assert done.returncode == 2
+    assert "is not a port from 1024 to 65527" in done.stderr
+    assert "Traceback" not in done.stderr
