@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from strongroom.policy import service as policy
 from strongroom.withdrawals import lifecycle, permits, repository
 from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.intents import Suspend, domain
@@ -26,7 +27,7 @@ def _suspend(stage: Stage) -> None:
 def _lift(stage: Stage) -> None:
     """The quorum's next version ends a suspension."""
     with stage.unit() as uow:
-        until = permits.policy.active(uow, stage.id).content["valid_until"]
+        until = policy.active(uow, stage.id).content["valid_until"]
     stage.update_policy(valid_until=until - 1)
 
 
