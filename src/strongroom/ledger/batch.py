@@ -2,13 +2,14 @@
 
 Row-level security binds each statement to its organisation: the setting changes with the rows.
 Locks: all idempotency keys, sorted; then the ledger's own, organisation by organisation, sorted.
+While PostgreSQL works at one trip, Python prepares the next one, as if nothing were refused.
 """
 
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from strongroom.ledger.errors import refusal
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Outcome = StoredAnswer | StrongroomError
 Slot = tuple[UUID, str]
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 _TENANT = b"SELECT set_config('strongroom.org', %s, true)"
 _TAKE = b"""
@@ -63,8 +65,11 @@ class _Share:
 
     organisation_id: UUID
     commands: list[PostingCommand]
+    answers: dict[str, str]
     fresh: Sequence[PostingCommand] = ()
+    arguments: tuple[Any, ...] = ()
     posted: Sequence[PostingCommand] = ()
+    records: Mapping[str, tuple[bytes, bytes, bytes]] = field(default_factory=dict)
 
 
 def write(uow: UnitOfWork, commands: Sequence[PostingCommand]) -> list[Outcome]:
@@ -77,7 +82,7 @@ def write(uow: UnitOfWork, commands: Sequence[PostingCommand]) -> list[Outcome]:
     for command in commands:
         first.setdefault(command.slot, command)
     shares = [
-        _Share(organisation_id, list(found))
+        _share(organisation_id, list(found))
         for organisation_id, found in itertools.groupby(
             sorted(first.values(), key=lambda command: command.slot),
             key=lambda command: command.posting.organisation_id,
@@ -88,6 +93,11 @@ def write(uow: UnitOfWork, commands: Sequence[PostingCommand]) -> list[Outcome]:
     _post(uow, shares, outcomes)
     _leave_traces(uow, shares)
     return [_outcome_for(command, first, outcomes) for command in commands]
+
+
+def _share(organisation_id: UUID, commands: list[PostingCommand]) -> _Share:
+    answers = {one.idempotency_key: answer_text(one.answer) for one in commands}
+    return _Share(organisation_id, commands, answers, fresh=commands)
 
 
 def _outcome_for(
@@ -104,7 +114,7 @@ def _take_keys(uow: UnitOfWork, shares: list[_Share], outcomes: dict[Slot, Outco
     with connection.pipeline():
         cursors = []
         for share in shares:
-            connection.execute(_TENANT, (str(share.organisation_id),))
+            _name_organisation(connection, share.organisation_id)
             cursors.append(
                 connection.execute(
                     _TAKE,
@@ -114,26 +124,39 @@ def _take_keys(uow: UnitOfWork, shares: list[_Share], outcomes: dict[Slot, Outco
                         arrays.texts(one.idempotency_key for one in share.commands),
                         arrays.octets(one.body_hash for one in share.commands),
                         arrays.numbers(one.status for one in share.commands),
-                        arrays.texts(answer_text(one.answer) for one in share.commands),
+                        arrays.texts(share.answers.values()),
                     ),
                 )
             )
+        for share in shares:
+            share.arguments = _arguments(uow, share)
     for share, cursor in zip(shares, cursors, strict=True):
         taken = {key for (key,) in cursor.fetchall()}
-        share.fresh = [one for one in share.commands if one.idempotency_key in taken]
         old = [one for one in share.commands if one.idempotency_key not in taken]
         if old:
+            share.fresh = [one for one in share.commands if one.idempotency_key in taken]
+            share.arguments = _arguments(uow, share)
             _recall(connection, share.organisation_id, old, outcomes)
 
 
+def _name_organisation(connection: Connection, organisation_id: UUID) -> None:
+    """Row-level security lets this organisation's rows pass until another one is named."""
+    connection.execute(_TENANT, (str(organisation_id),))
+
+
+def _arguments(uow: UnitOfWork, share: _Share) -> tuple[Any, ...]:
+    postings = [command.posting for command in share.fresh]
+    return service.arguments(uow.now, postings, [uow.new_id() for _ in postings])
+
+
 def _recall(
-    connection: psycopg.Connection[tuple[Any, ...]],
+    connection: Connection,
     organisation_id: UUID,
     commands: list[PostingCommand],
     outcomes: dict[Slot, Outcome],
 ) -> None:
     """The stored answers of keys that were used before."""
-    connection.execute(_TENANT, (str(organisation_id),))
+    _name_organisation(connection, organisation_id)
     keys = [command.idempotency_key for command in commands]
     found = {
         key: (bytes(body_hash), status, answer)
@@ -154,32 +177,33 @@ def _post(uow: UnitOfWork, shares: list[_Share], outcomes: dict[Slot, Outcome]) 
     cursors = []
     with connection.pipeline():
         for share in working:
-            postings = [command.posting for command in share.fresh]
-            ids = [uow.new_id() for _ in postings]
-            connection.execute(_TENANT, (str(share.organisation_id),))
-            cursors.append(
-                connection.execute(service.POST, service.arguments(uow.now, postings, ids))
-            )
+            if len(shares) > 1:
+                _name_organisation(connection, share.organisation_id)
+            cursors.append(connection.execute(service.POST, share.arguments))
+        for share in working:
+            share.records = {one.idempotency_key: _record(uow, one) for one in share.fresh}
     for share, cursor in zip(working, cursors, strict=True):
         posted = []
         results = service.results(cursor.fetchall())
         for command, result in zip(share.fresh, results, strict=True):
             if result.code is None:
                 posted.append(command)
-                outcomes[command.slot] = StoredAnswer(command.status, answer_text(command.answer))
+                answer = share.answers[command.idempotency_key]
+                outcomes[command.slot] = StoredAnswer(command.status, answer)
             else:
                 outcomes[command.slot] = refusal(result.code, command.posting.key)
         share.posted = posted
 
 
-def _leave_traces(uow: UnitOfWork, shares: Iterable[_Share]) -> None:
+def _leave_traces(uow: UnitOfWork, shares: Sequence[_Share]) -> None:
     """Audit records and outbox rows of what was posted; the keys of what was refused go free."""
     connection = uow.driver
     with connection.pipeline():
         for share in shares:
             if not share.fresh:
                 continue
-            connection.execute(_TENANT, (str(share.organisation_id),))
+            if len(shares) > 1:
+                _name_organisation(connection, share.organisation_id)
             posted = {command.idempotency_key for command in share.posted}
             refused = [
                 one.idempotency_key for one in share.fresh if one.idempotency_key not in posted
@@ -187,15 +211,13 @@ def _leave_traces(uow: UnitOfWork, shares: Iterable[_Share]) -> None:
             if refused:
                 connection.execute(_GIVE_UP, (share.organisation_id, refused))
             if share.posted:
-                logged = [_record(uow, command) for command in share.posted]
+                logged = [share.records[command.idempotency_key] for command in share.posted]
                 columns = [arrays.octets(column) for column in zip(*logged, strict=True)]
                 connection.execute(_LOG, (share.organisation_id, *columns))
             _enqueue(uow, connection, share)
 
 
-def _enqueue(
-    uow: UnitOfWork, connection: psycopg.Connection[tuple[Any, ...]], share: _Share
-) -> None:
+def _enqueue(uow: UnitOfWork, connection: Connection, share: _Share) -> None:
     rows = [(command, row) for command in share.posted for row in command.outbox]
     if rows:
         connection.execute(
