@@ -55,7 +55,7 @@ def _visit(browser: Browser, stack: Stack, token: str, size: dict[str, int]) -> 
     """Sign in with a token; complaints of the content security policy fail the test."""
     context = browser.new_context(base_url=stack.api_url, viewport=size)  # type: ignore[arg-type]
     page = context.new_page()
-    page.goto("/console")
+    page.goto("/")
     expect(page).to_have_url(f"{stack.api_url}/console/sign-in")
     page.get_by_label("Token").fill(token)
     page.get_by_role("button", name="Sign in").click()

@@ -44,6 +44,7 @@ class Approval(BaseModel):
 def install(app: FastAPI, _: Services) -> None:
     """Add the console to the application."""
     app.include_router(router)
+    app.add_api_route("/", _to_console, include_in_schema=False)
     app.mount("/console/static", StaticFiles(directory=HERE / "static"), name="console-static")
     app.add_exception_handler(session.SignInNeeded, _to_sign_in)
     app.middleware("http")(protect)
@@ -206,6 +207,11 @@ def _own_address(uow: UnitOfWork, viewer: Caller) -> str | None:
         return None
     address = identity.person(uow, viewer.person_id).address
     return None if address is None else checksum(address)
+
+
+def _to_console() -> Response:
+    """Lead whoever types the bare address to the console."""
+    return RedirectResponse("/console", SEE_OTHER)
 
 
 def _to_sign_in(request: Request, _: Exception) -> Response:
