@@ -49,7 +49,7 @@ class Command:
     @property
     def actor(self) -> Actor:
         """The caller as the unit of work and the audit log know it."""
-        return actor_of(self.caller)
+        return self.caller.actor
 
     @property
     def request_id(self) -> str:
@@ -102,14 +102,6 @@ class Command:
     def unit(self, work: Callable[[UnitOfWork], Outside]) -> Outside:
         """Do a repeatable step of its own before the one that answers (stage, then act)."""
         return retry.run(self.services.database, self.organisation_id, self.actor, work)
-
-
-def actor_of(caller: Caller) -> Actor:
-    """Return the caller as an actor of a unit of work."""
-    roles = frozenset(str(role) for role in caller.roles)
-    if caller.person_id is not None:
-        return Actor("person", str(caller.person_id), caller.credential_version, roles)
-    return Actor("credential", str(caller.credential_id), caller.credential_version, roles)
 
 
 async def command(

@@ -6,7 +6,6 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends
 
-from strongroom.api.command import actor_of
 from strongroom.api.security import Caller, Services, authenticated, services
 from strongroom.db.database import UnitOfWork
 
@@ -22,7 +21,7 @@ class Query:
 
     def run(self, look: Callable[[UnitOfWork], Answer]) -> Answer:
         """Run `look` in a read-only unit and return its answer."""
-        with self.services.database.read(self.caller.organisation_id, actor_of(self.caller)) as uow:
+        with self.services.database.read(self.caller.organisation_id, self.caller.actor) as uow:
             return look(uow)
 
 

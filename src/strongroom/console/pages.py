@@ -117,7 +117,7 @@ def withdrawal(request: Request, withdrawal_id: UUID, found: Found, viewer: View
 def approve(withdrawal_id: UUID, body: Approval, found: Found, viewer: Viewer) -> Response:
     """Hand in what the viewer's own wallet signed; handing it in twice is refused as doubled."""
     identity.require_role(viewer, [Role.APPROVER])
-    with found.database.unit(viewer.organisation_id, session.actor_of(viewer)) as uow:
+    with found.database.unit(viewer.organisation_id, viewer.actor) as uow:
         view = withdrawals.approve(
             uow,
             withdrawal_id,
@@ -129,7 +129,7 @@ def approve(withdrawal_id: UUID, body: Approval, found: Found, viewer: Viewer) -
 
 
 def _read(found: Services, viewer: Caller, look: Callable[[UnitOfWork], Answer]) -> Answer:
-    with found.database.read(viewer.organisation_id, session.actor_of(viewer)) as uow:
+    with found.database.read(viewer.organisation_id, viewer.actor) as uow:
         return look(uow)
 
 

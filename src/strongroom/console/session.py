@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Response
 
 from strongroom.bootstrap.api import Services
-from strongroom.db.actor import Actor, system
+from strongroom.db.actor import system
 from strongroom.identity import service as identity
 from strongroom.identity.errors import CredentialMissing, CredentialUnknown
 from strongroom.identity.types import Caller
@@ -53,7 +53,7 @@ def sign_in(found: Services, token: str, response: Response, *, secure: bool) ->
     with found.database.read(None, ANONYMOUS) as uow:
         caller = identity.authenticate(uow, token_hash, uow.now)
     secret = secrets.token_urlsafe(32)
-    with found.database.unit(caller.organisation_id, actor_of(caller)) as uow:
+    with found.database.unit(caller.organisation_id, caller.actor) as uow:
         identity.begin_session(uow, caller, _hash(secret))
     response.set_cookie(
         COOKIE,
@@ -69,7 +69,7 @@ def sign_in(found: Services, token: str, response: Response, *, secure: bool) ->
 def sign_out(found: Services, request: Request, response: Response) -> None:
     """End the session, here and in the browser."""
     caller = viewer(request, found)
-    with found.database.unit(caller.organisation_id, actor_of(caller)) as uow:
+    with found.database.unit(caller.organisation_id, caller.actor) as uow:
         identity.end_session(uow, _hash(request.cookies[COOKIE]))
     response.delete_cookie(COOKIE, path=PATH)
 
@@ -84,14 +84,6 @@ def viewer(request: Request, found: Annotated[Services, Depends(services)]) -> C
             return identity.authenticate_session(uow, _hash(secret), uow.now)
     except CredentialUnknown as error:
         raise SignInNeeded("The session has ended; sign in again.") from error
-
-
-def actor_of(caller: Caller) -> Actor:
-    """Return the viewer as an actor of a unit of work."""
-    roles = frozenset(str(role) for role in caller.roles)
-    if caller.person_id is not None:
-        return Actor("person", str(caller.person_id), caller.credential_version, roles)
-    return Actor("credential", str(caller.credential_id), caller.credential_version, roles)
 
 
 def _hash(secret: str) -> bytes:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, NewType
 from uuid import UUID
 
+from strongroom.db.actor import Actor
+
 OrganisationId = NewType("OrganisationId", UUID)
 PersonId = NewType("PersonId", UUID)
 
@@ -37,6 +39,14 @@ class Caller:
     credential_version: int
     person_id: UUID | None
     roles: frozenset[Role]
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as units of work and audit records name it: the person, if there is one."""
+        roles = frozenset(str(role) for role in self.roles)
+        if self.person_id is not None:
+            return Actor("person", str(self.person_id), self.credential_version, roles)
+        return Actor("credential", str(self.credential_id), self.credential_version, roles)
 
 
 @dataclass(frozen=True)
