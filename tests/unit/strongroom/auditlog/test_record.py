@@ -61,16 +61,16 @@ def test_a_record_written_key_by_key_is_the_canonical_form_of_its_fields(text, o
 
 @pytest.mark.parametrize("field", ["request_id", "action", "subject", "id", "version"])
 def test_a_record_with_a_field_that_has_no_canonical_form_is_refused(field):
-    fields = {"request_id": "r", "action": "a", "subject": "s", "id": "i", "version": 1}
-    fields[field] = 2**53 if field == "version" else "\ud800"
+    texts = dict.fromkeys(("request_id", "action", "subject", "id"), "good") | {field: "\ud800"}
+    version = 2**53 if field == "version" else 1
     with pytest.raises(Impossible):
         encode(
             organisation_id=UUID(int=7),
-            actor=Actor("person", fields["id"], fields["version"]),
-            request_id=fields["request_id"],
+            actor=Actor("person", texts["id"], version),
+            request_id=texts["request_id"],
             at=datetime(2026, 11, 22, tzinfo=UTC),
-            action=fields["action"],
-            subject=fields["subject"],
+            action=texts["action"],
+            subject=texts["subject"],
             body={},
             rows_root=None,
         )
