@@ -164,6 +164,30 @@ def test_a_sweep_that_the_signer_refused_frees_its_deposits_after_a_pause(flow: 
     assert len(outgoing_sweeps(flow)) == 2
 
 
+def test_after_a_refusal_the_plans_take_one_address_at_a_time(flow: Flow):
+    """P10: whichever deposit the signer refuses, every other one is asked for without it."""
+    flow.import_list()
+    leaves = [bytes.fromhex("e5" * 20), bytes.fromhex("e6" * 20)]
+    for index, leaf in enumerate(leaves):
+        flow.stage.watch(leaf)
+        flow.give_out(leaf, index, delegated_at=flow.clock.now())
+        flow.stage.send(leaf, 5)
+    flow.stage.chain.mine(4)
+    flow.make_vault()
+    run(flow)
+    for _ in leaves:
+        flow.change("UPDATE outgoing SET state = 'failed' WHERE purpose = 'sweep'")
+        flow.plan()
+        flow.clock.advance(RETRY_SECONDS + 1)
+        flow.plan()
+    asked = [
+        sorted(item["index"] for item in row["payload"]["items"])  # type: ignore[index]
+        for row in outgoing_sweeps(flow)
+    ]
+    assert asked[0] == [0, 1]
+    assert sorted(asked[1:]) == [[0], [1]]
+
+
 def test_a_mined_sweep_that_left_something_alerts_and_is_not_repeated(flow: Flow):
     cleared_leaf(flow)
     flow.make_vault()
