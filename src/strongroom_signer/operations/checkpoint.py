@@ -14,12 +14,12 @@ from strongroom_protocol.documents import Members
 from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.hashing import keccak256
 from strongroom_signer.errors import require
-from strongroom_signer.house import House, Once, Plan, honour
+from strongroom_signer.house import House, Once, Plan
 
 PROOF_MAX = 128
 
 
-def checkpoint(house: House, body: dict[str, Any], trace: str) -> Plan:
+def checkpoint(house: House, body: dict[str, Any], _trace: str) -> Once:
     """{size, root, consistency_proof} → {note}."""
     members = Members(body, "body", {"size", "root", "consistency_proof"})
     size, root = members.integer("size"), members.hash32("root")
@@ -37,7 +37,7 @@ def checkpoint(house: House, body: dict[str, Any], trace: str) -> Plan:
         signature = house.keyring.log(note.text())
         return {"note": signed_note(note, house.config.keys.log, signature)}
 
-    return honour(house, Once("checkpoint", request_id, root, prepare, sign, lambda: None), trace)
+    return Once("checkpoint", request_id, root, prepare, sign, lambda: None)
 
 
 def _check_grown(house: House, size: int, root: bytes, proof: tuple[bytes, ...]) -> None:

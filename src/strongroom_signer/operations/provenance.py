@@ -14,10 +14,10 @@ from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import AddressProvenance
 from strongroom_signer.authority.organisations import find, require_alive
 from strongroom_signer.errors import Refused, require
-from strongroom_signer.house import House, Once, Plan, honour
+from strongroom_signer.house import House, Once, Plan
 
 
-def provenance(house: House, body: dict[str, Any], trace: str) -> Plan:
+def provenance(house: House, body: dict[str, Any], _trace: str) -> Once:
     """{organisation, index} → {path, address, signature, proof, root}."""
     members = Members(body, "body", {"organisation", "index"})
     organisation = find(house, members.hash32("organisation"))
@@ -54,7 +54,6 @@ def provenance(house: House, body: dict[str, Any], trace: str) -> Plan:
         signature = house.keyring.attest(statement.digest(house.config.chain_id))
         return {**plan, "signature": to_hex(signature.to_bytes())}
 
-    alive = Once(
+    return Once(
         "provenance", name, identity, prepare, sign, lambda: require_alive(house, organisation)
     )
-    return honour(house, alive, trace)

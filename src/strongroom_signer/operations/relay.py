@@ -23,7 +23,7 @@ from strongroom_protocol.transactions import (
 )
 from strongroom_signer.authority.organisations import Organisation, find, require_alive
 from strongroom_signer.errors import Refused, require
-from strongroom_signer.house import House, Once, Plan, honour
+from strongroom_signer.house import House, Once, Plan
 from strongroom_signer.operations import calls
 from strongroom_signer.operations.limits import count_sweep_gas
 from strongroom_signer.operations.sweep import listed_leaf, sweep
@@ -71,7 +71,7 @@ class Asked:
     content: bytes
 
 
-def relay(house: House, body: dict[str, Any], trace: str) -> Plan:
+def relay(house: House, body: dict[str, Any], _trace: str) -> Once:
     """→ {from, nonce, raw, hash, fees}. Idempotent by (ref, attempt): a retry gets the stored bytes
     whatever fees it names; `fees` are those that were signed.
     """
@@ -88,7 +88,7 @@ def relay(house: House, body: dict[str, Any], trace: str) -> Plan:
         raw, digest = from_hex(answer["raw"]), from_hex(answer["hash"])
         house.journal.add("raw_transaction", digest, asked.ref, asked.attempt, raw)
 
-    once = Once(
+    return Once(
         op="relay",
         id=asked.request_id,
         identity=asked.content,
@@ -97,7 +97,6 @@ def relay(house: House, body: dict[str, Any], trace: str) -> Plan:
         still=lambda: None,
         settle=settle,
     )
-    return honour(house, once, trace)
 
 
 def _read(house: House, body: dict[str, Any]) -> Asked:

@@ -24,7 +24,7 @@ from strongroom_protocol.safe import SafeTx, payment_safe_tx, rejection_safe_tx,
 from strongroom_protocol.signatures import Signature
 from strongroom_signer.authority.organisations import Organisation, find, require_alive
 from strongroom_signer.errors import Refused, require
-from strongroom_signer.house import House, Once, Plan, honour
+from strongroom_signer.house import House, Once, Plan
 from strongroom_signer.operations.clearances import read_clearance, remember_list_version
 from strongroom_signer.operations.limits import count_spend, spent_units
 from strongroom_signer.operations.reading import anything, signature_at
@@ -52,7 +52,7 @@ class Asked:
     clearance: Any
 
 
-def vault_permit(house: House, body: dict[str, Any], trace: str) -> Plan:
+def vault_permit(house: House, body: dict[str, Any], _trace: str) -> Once | Plan:
     """→ {safe_tx_hash, policy_version, valid_until, permit_signature}; dry: the verdict alone."""
     members = Members(body, "body", {*_NAMES, "clearance", "dry_run"})
     asked = _read(house, members)
@@ -87,7 +87,7 @@ def vault_permit(house: House, body: dict[str, Any], trace: str) -> Plan:
         require_alive(house, asked.organisation)
 
     identity = keccak256(asked.kind.encode() + asked.safe_tx_hash)
-    return honour(house, Once("vault_permit", request_id, identity, prepare, sign, still), trace)
+    return Once("vault_permit", request_id, identity, prepare, sign, still)
 
 
 def _read(house: House, members: Members) -> Asked:

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from strongroom_protocol.errors import ProtocolError
 from strongroom_signer.errors import Refused, require
-from strongroom_signer.house import House
+from strongroom_signer.house import House, Once, honour
 from strongroom_signer.operations.checkpoint import checkpoint
 from strongroom_signer.operations.policies import policy_first, policy_update, revoke, suspend
 from strongroom_signer.operations.provenance import provenance
@@ -21,7 +21,8 @@ from strongroom_signer.operations.release import release_sweep
 from strongroom_signer.operations.status import status
 from strongroom_signer.operations.vault_permit import vault_permit
 
-Operation = Callable[[House, dict[str, Any], str], dict[str, Any]]
+# An operation answers at once, or says what is to be signed once: `honour` does that.
+Operation = Callable[[House, dict[str, Any], str], Once | dict[str, Any]]
 OPERATIONS: Mapping[str, Operation] = {
     "status": status,
     "policy_first": policy_first,
@@ -89,7 +90,8 @@ class Dispatcher:
         if name == "unknown":
             known = ", ".join(sorted(OPERATIONS))
             raise Refused("operation_unknown", f"the operations are {known}")
-        return OPERATIONS[name](self._house, body, trace)
+        asked = OPERATIONS[name](self._house, body, trace)
+        return honour(self._house, asked, trace) if isinstance(asked, Once) else asked
 
     def refuse(self, op: str, trace: str, refusal: Refused) -> dict[str, Any]:
         """The receipt of a refusal, and its answer."""
