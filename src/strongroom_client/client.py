@@ -93,7 +93,9 @@ class Strongroom:
     def register_account(
         self, organisation_id: str, manifest: Json, key: str | None = None
     ) -> Json:
-        """Register what a key ceremony left for an organisation, signed by the officers."""
+        """Register what a key ceremony left for an organisation, signed by the officers; later a
+        refill of the same account.
+        """
         path = f"/v1/operator/organisations/{organisation_id}/account"
         return dict(self._http.post(path, manifest, key))
 

@@ -52,6 +52,10 @@ class SignerClient:
         """Let what a sweep never moved be swept again, on the administrators' word."""
         return self.call("release_sweep", body)
 
+    def manifest_extend(self, body: Body) -> dict[str, Any]:
+        """Take over a refilled address pool, on the custody officers' word."""
+        return self.call("manifest_extend", body)
+
     def provenance(self, body: Body) -> dict[str, Any]:
         """Whose deposit address it is, signed by the attest key."""
         return self.call("provenance", body)

@@ -53,6 +53,37 @@ def read_ceremony(output: Mapping[str, object]) -> Ceremony:
     return Ceremony(index, xpub, manifest)
 
 
+def check_refill(
+    output: Mapping[str, object],
+    ceremony: Ceremony,
+    *,
+    account_index: int,
+    xpub_hash: bytes,
+    manifest_root: bytes,
+    manifest_count: int,
+) -> None:
+    """Check: the same account with more addresses, none before them changed. Raises
+    CeremonyInvalid.
+    """
+    manifest = ceremony.manifest
+    if (manifest.account_index, manifest.xpub_hash) != (account_index, xpub_hash):
+        raise CeremonyInvalid(
+            f"The organisation's account is {account_index} with another xpub; a refill keeps both."
+        )
+    if manifest.count <= manifest_count:
+        raise CeremonyInvalid(
+            f"The account has {manifest_count} addresses already; a refill lists more than these."
+        )
+    listed = output["addresses"]
+    addresses = [parse_address(item) for item in listed] if isinstance(listed, list) else []
+    before = [manifest_leaf(path(account_index, i), addresses[i]) for i in range(manifest_count)]
+    if root(before) != manifest_root:
+        raise CeremonyInvalid(
+            f"The first {manifest_count} addresses are not those registered before; take the file "
+            "from 'ceremony refill' of this signer."
+        )
+
+
 def check_officers(digest: bytes, signatures: Sequence[bytes], officers: Officers) -> None:
     """Check: at least the quorum of distinct officers signed the digest. Raises OfficersMissing."""
     if officers.quorum < 1:

@@ -54,8 +54,10 @@ __all__ = [
     "begun_between",
     "client_accounts",
     "custody_code",
+    "extend_account",
     "freeze",
     "freezes",
+    "has_account",
     "holdings",
     "is_frozen",
     "late_scans",
@@ -123,6 +125,41 @@ def register_account(
     return AccountView(
         ceremony.account_index, ceremony.manifest.count, bytes(ceremony.manifest.root)
     )
+
+
+def extend_account(
+    uow: UnitOfWork,
+    *,
+    ceremony_output: Mapping[str, object],
+    officer_signatures: Sequence[bytes],
+    officers: Officers,
+) -> AccountView:
+    """Take over a refill: more addresses of the same account, those before them unchanged.
+
+    The signer must have taken it before. Raises CeremonyInvalid, OfficersMissing, AccountUnknown.
+    """
+    row = _account(uow)
+    ceremony = rules.read_ceremony(ceremony_output)
+    rules.check_refill(
+        ceremony_output,
+        ceremony,
+        account_index=row.account_index,
+        xpub_hash=row.xpub_hash,
+        manifest_root=row.manifest_root,
+        manifest_count=row.manifest_count,
+    )
+    digest = ceremony.manifest.digest(row.chain_id)
+    rules.check_officers(digest, officer_signatures, officers)
+    row.manifest_root, row.manifest_count = ceremony.manifest.root, ceremony.manifest.count
+    row.manifest_digest, row.officer_signatures = digest, list(officer_signatures)
+    auditlog.append(uow, "wallets.account_extended", str(row.id), _account_record(ceremony))
+    return AccountView(row.account_index, row.manifest_count, bytes(row.manifest_root))
+
+
+def has_account(uow: UnitOfWork) -> bool:
+    """Whether the organisation's account was registered."""
+    own = WalletAccount.organisation_id == uow.organisation_id
+    return uow.session.scalars(select(WalletAccount.id).where(own)).one_or_none() is not None
 
 
 def account(uow: UnitOfWork) -> AccountView:

@@ -159,19 +159,41 @@ def register_organisation(body: OrganisationIn, command: Posting) -> Response:
     "/organisations/{organisation_id}/account", response_model=CeremonyAccountOut, status_code=201
 )
 def register_account(organisation_id: UUID, body: CeremonyAccountIn, command: Posting) -> Response:
-    """Register an account's xpub and address manifest, signed by the custody officers."""
+    """Register an account's xpub and address manifest, signed by the custody officers; or, after
+    `ceremony refill`, the same account with more addresses.
+    """
+    within = command.within(organisation_id)
+    output = body.model_dump(exclude={"officer_signatures"})
+    signed = [bytes.fromhex(text[2:]) for text in body.officer_signatures]
+    officers = command.services.officers
 
-    def work(uow: UnitOfWork) -> CeremonyAccountOut:
-        identity.organisation(uow)
-        view = wallets.register_account(
-            uow,
-            ceremony_output=body.model_dump(exclude={"officer_signatures"}),
-            officer_signatures=[bytes.fromhex(text[2:]) for text in body.officer_signatures],
-            officers=command.services.officers,
-            chain_id=command.services.chain_id,
+    def tell_signer() -> bool:
+        """Say a refill to the signer first: what it does not know, the service must not give."""
+        ref, refill = within.unit(
+            lambda uow: (identity.organisation(uow).ref, wallets.has_account(uow))
         )
+        if refill:
+            names = ("account_index", "root", "count", "xpub", "officer_signatures")
+            manifest = {name: getattr(body, name) for name in names}
+            asked = {"organisation": "0x" + ref.hex(), "manifest": manifest}
+            command.services.signer.manifest_extend(asked)
+        return refill
+
+    def record(uow: UnitOfWork, refill: bool) -> CeremonyAccountOut:
+        if refill:
+            view = wallets.extend_account(
+                uow, ceremony_output=output, officer_signatures=signed, officers=officers
+            )
+        else:
+            view = wallets.register_account(
+                uow,
+                ceremony_output=output,
+                officer_signatures=signed,
+                officers=officers,
+                chain_id=command.services.chain_id,
+            )
         return CeremonyAccountOut(
             account_index=view.account_index, count=view.count, root="0x" + view.root.hex()
         )
 
-    return command.within(organisation_id).run(work)
+    return within.act(tell_signer, record)

@@ -235,6 +235,74 @@ def test_an_empty_pool_says_so(office: Office):
         office.unit(wallets.next_index)
 
 
+MORE = list(addresses(XPUB, 0, COUNT + 3))
+MORE_LEAVES = [manifest_leaf(path(INDEX, i), item) for i, item in enumerate(MORE)]
+REFILL = replace(MANIFEST, root=root(MORE_LEAVES), count=COUNT + 3)
+
+
+def refill(**changes: Any) -> dict[str, Any]:
+    listed = [checksum(item) for item in MORE]
+    given = {"count": COUNT + 3, "root": "0x" + REFILL.root.hex(), "addresses": listed}
+    return ceremony(**{**given, **changes})
+
+
+def signed_refill(manifest: CustodyManifest = REFILL, *keys: Key) -> list[bytes]:
+    return [key.sign(manifest.digest(CHAIN)).to_bytes() for key in keys or (OLA, PIA)]
+
+
+def extend(office: Office, output: dict[str, Any], signed: list[bytes]) -> Any:
+    return office.unit(
+        lambda uow: wallets.extend_account(
+            uow, ceremony_output=output, officer_signatures=signed, officers=OFFICERS
+        )
+    )
+
+
+def test_a_refill_signed_by_the_officers_gives_more_addresses(office: Office):
+    office.register()
+    for index in range(COUNT):
+        office.give_out(office.provenance(index))
+    view = extend(office, refill(), signed_refill())
+    assert (view.count, view.root) == (COUNT + 3, REFILL.root)
+    assert office.unit(wallets.next_index) == COUNT
+    digest = AddressProvenance(office.ref, path(INDEX, COUNT), MORE[COUNT]).digest(CHAIN)
+    given = office.give_out(
+        Provenance(
+            index=COUNT,
+            path=path(INDEX, COUNT),
+            address=MORE[COUNT],
+            signature=ATTEST.sign(digest).to_bytes(),
+            proof=tuple(inclusion_proof(MORE_LEAVES, COUNT)),
+            root=REFILL.root,
+        )
+    )
+    assert given.address == MORE[COUNT]
+
+
+def test_a_refill_that_changes_what_was_there_is_refused(office: Office):
+    office.register()
+    shorter = replace(MANIFEST, count=COUNT - 1, root=root(LEAVES[:-1]))
+    fewer = ceremony(
+        count=COUNT - 1,
+        root="0x" + shorter.root.hex(),
+        addresses=[checksum(item) for item in ADDRESSES[:-1]],
+    )
+    swap = [MORE[0], MORE[2], MORE[1], *MORE[3:]]
+    leaves = [manifest_leaf(path(INDEX, i), item) for i, item in enumerate(swap)]
+    swapped_root = replace(REFILL, root=root(leaves))
+    other = refill(addresses=[checksum(item) for item in swap], root="0x" + swapped_root.root.hex())
+    for output, signed in (
+        (fewer, signed_refill(shorter)),
+        (ceremony(), signatures(OLA, PIA)),
+        (other, signed_refill(swapped_root)),
+    ):
+        with pytest.raises(CeremonyInvalid):
+            extend(office, output, signed)
+    with pytest.raises(OfficersMissing):
+        extend(office, refill(), signed_refill(REFILL, OLA, STRANGER))
+    assert office.unit(wallets.account).count == COUNT
+
+
 def test_without_an_account_there_is_nothing_to_give(office: Office):
     with pytest.raises(AccountUnknown):
         office.unit(wallets.next_index)

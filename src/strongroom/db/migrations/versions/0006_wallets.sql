@@ -100,7 +100,8 @@ GRANT SELECT ON wallet_account, wallet_address, watched_address, watched_token, 
     TO strongroom_api, strongroom_indexer, strongroom_relay, strongroom_worker;
 GRANT INSERT ON wallet_account, wallet_address, watched_address, watched_token TO strongroom_api;
 GRANT INSERT ON watched_address TO strongroom_relay, strongroom_worker;
-GRANT UPDATE (next_index) ON wallet_account TO strongroom_api;
+GRANT UPDATE (next_index, manifest_root, manifest_count, manifest_digest, officer_signatures)
+    ON wallet_account TO strongroom_api;
 GRANT UPDATE (delegated_at) ON wallet_address TO strongroom_indexer;
 GRANT UPDATE (active_height, scan_from_height, scanned_height) ON watched_address
     TO strongroom_indexer;
