@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from strongroom.auditlog import service as auditlog
 from strongroom.db.database import UnitOfWork
 from strongroom.identity import service as identity
+from strongroom.kit.log import logger
+from strongroom.kit.metrics import gauge
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef
 from strongroom.wallets import rules
@@ -74,9 +76,12 @@ __all__ = [
     "watched_among",
 ]
 
+log = logger(__name__)
 NATIVE_ASSET: Final = "ETH/18"
 """The chain's own coin."""
 TREASURY: Final = "client:treasury"
+REFILL_AT: Final = 5
+"""Officers are told when one address in so many is left."""
 
 
 def register_account(
@@ -235,7 +240,14 @@ def new_address(
     ledger.open_accounts(
         uow, [AccountRef(row.organisation_id, client_account, asset) for asset in _assets(uow, row)]
     )
-    body = {"path": provenance.path, "address": "0x" + provenance.address.hex(), "label": label}
+    left = row.manifest_count - provenance.index - 1
+    _tell_pool(row, left)
+    body = {
+        "path": provenance.path,
+        "address": "0x" + provenance.address.hex(),
+        "label": label,
+        "addresses_left": left,
+    }
     auditlog.append(uow, "wallets.address_given_out", str(address.id), body)
     return _view(address)
 
@@ -275,6 +287,15 @@ def _claim_index(uow: UnitOfWork, row: WalletAccount, index: int) -> None:
     ).scalar_one_or_none()
     if claimed is None:
         raise IndexTaken(f"Index {index} is not the next one any more; ask for the next again.")
+
+
+def _tell_pool(row: WalletAccount, left: int) -> None:
+    """At a fifth left officers should refill: a ceremony takes days to arrange."""
+    gauge("strongroom_wallets_addresses_left", "Addresses not given out.", ("account",)).labels(
+        str(row.account_index)
+    ).set(left)
+    if left == row.manifest_count // REFILL_AT:
+        log.warning("wallets.pool_low", account_index=row.account_index, addresses_left=left)
 
 
 def _assets(uow: UnitOfWork, row: WalletAccount) -> list[str]:

@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from bip_utils import Bip32Slip10Secp256k1
+from structlog.testing import capture_logs
 
 from strongroom.db.actor import system
 from strongroom.db.database import Database
@@ -227,10 +228,13 @@ def test_another_key_than_the_attest_key_counts_nothing(office: Office):
         office.give_out(office.provenance(0), attest_key=STRANGER.address)
 
 
-def test_an_empty_pool_says_so(office: Office):
+def test_a_pool_that_runs_low_is_told_once_and_an_empty_one_says_so(office: Office):
     office.register()
-    for index in range(COUNT):
-        office.give_out(office.provenance(index))
+    with capture_logs() as lines:
+        for index in range(COUNT):
+            office.give_out(office.provenance(index))
+    told = [line["addresses_left"] for line in lines if line["event"] == "wallets.pool_low"]
+    assert told == [COUNT // 5]
     with pytest.raises(PoolEmpty):
         office.unit(wallets.next_index)
 
