@@ -23,7 +23,9 @@ Plan = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """The signer's parts. `trace` of the running request is passed apart."""
+    """The signer's parts. `trace` of the running request is passed apart; `trial` means that a
+    software token stands in on a main network.
+    """
 
     config: SealedConfig
     deployment: Deployment
@@ -32,6 +34,7 @@ class House:
     pool: Pool
     clock: Clock
     crash: CrashPoints
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

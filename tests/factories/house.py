@@ -137,7 +137,7 @@ class House:
             **self.token.environment(),
             "STRONGROOM_SIGNER_DIR": str(self.folder / "signer"),
             "STRONGROOM_SIGNER_PIN_FILE": str(self.folder / "signer-pin"),
-            "STRONGROOM_VAULT_PIN_FILE": str(self.folder / "vault-pin"),
+            "STRONGROOM_VAULT_PIN_FILES": f"{self.folder}/vault-pin-a,{self.folder}/vault-pin-b",
             "STRONGROOM_SIGNER_SOCKET": str(self.socket),
             "STRONGROOM_CHAIN_ID": str(self.chain.chain_id),
         }
@@ -177,7 +177,7 @@ class House:
 
     def serve_signer(self) -> Program:
         environment = self.signer_environment()
-        del environment["STRONGROOM_VAULT_PIN_FILE"]
+        del environment["STRONGROOM_VAULT_PIN_FILES"]
         return Program(
             name="signer",
             argv=(executable("strongroom-signer"), "serve"),

@@ -20,7 +20,8 @@ from strongroom_signer.pool import Pool
 from strongroom_signer.settings import Settings
 from strongroom_signer.token import provisioning, templates
 from strongroom_signer.token.keyring import Keyring, check_backend
-from strongroom_signer.token.session import TokenSession, read_pin
+from strongroom_signer.token.pins import Pin
+from strongroom_signer.token.session import TokenSession
 
 Say = Callable[[str], None]
 
@@ -60,13 +61,11 @@ class Tokens:
 @contextmanager
 def both_tokens(settings: Settings) -> Iterator[Tokens]:
     """Open the vault and the signer token, and close them whatever happens."""
-    vault_pin_file = settings.vault_pin_file
-    if vault_pin_file is None:
-        raise Unfit("STRONGROOM_VAULT_PIN_FILE is not set; a ceremony needs the vault token")
+    vault_pin = _vault_pin(settings)
     lock = settings.token_lock
-    vault = TokenSession(settings.module, settings.vault_token, read_pin(vault_pin_file), lock)
+    vault = TokenSession(settings.module, settings.vault_token, vault_pin.read(), lock)
     try:
-        pin = read_pin(settings.signer_pin_file)
+        pin = settings.signer_pin.read()
         signer = TokenSession(settings.module, settings.signer_token, pin, lock)
         try:
             yield Tokens(vault, signer)
@@ -90,7 +89,9 @@ def establish(settings: Settings, founding: Founding, say: Say) -> sealed.Sealed
 
 
 def make_pin_file(path: Path, say: Say) -> None:
-    """A random PIN in a new file that only its owner can read; an existing file is kept."""
+    """A random PIN, or part of one, in a new file that only its owner can read; one that exists is
+    kept.
+    """
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -100,17 +101,25 @@ def make_pin_file(path: Path, say: Say) -> None:
 
 
 def _make_tokens(settings: Settings, say: Say) -> None:
-    if settings.vault_pin_file is None:
-        raise Unfit("STRONGROOM_VAULT_PIN_FILE is not set; a ceremony needs the vault token")
     wanted = (
-        (settings.vault_token, settings.vault_pin_file),
-        (settings.signer_token, settings.signer_pin_file),
+        (settings.vault_token, _vault_pin(settings)),
+        (settings.signer_token, settings.signer_pin),
     )
-    for label, pin_file in wanted:
-        make_pin_file(pin_file, say)
+    for label, pin in wanted:
+        for path in pin.files:
+            make_pin_file(path, say)
         if label not in provisioning.token_labels(settings.module):
-            provisioning.make_token(settings.module, label, read_pin(pin_file))
+            provisioning.make_token(settings.module, label, pin.read())
             say(f"Token {label!r} made.")
+
+
+def _vault_pin(settings: Settings) -> Pin:
+    if settings.vault_pin is None:
+        raise Unfit(
+            "neither STRONGROOM_VAULT_PIN_FILES nor STRONGROOM_VAULT_PIN_FDS is set; a ceremony "
+            "needs the vault token, whose PIN is made of two officers' parts"
+        )
+    return settings.vault_pin
 
 
 def _make_keys(tokens: Tokens, say: Say) -> None:

@@ -16,6 +16,7 @@ def status(house: House, _body: dict[str, Any], _trace: str) -> dict[str, Any]:
     return {
         "epoch": house.journal.epoch,
         "chain_id": house.config.chain_id,
+        "trial": house.trial,
         "keys": {
             "permit": checksum(keys.permit),
             "relay": checksum(keys.relay),

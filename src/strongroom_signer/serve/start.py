@@ -26,11 +26,15 @@ from strongroom_signer.serve.health import Snapshot, serve_health
 from strongroom_signer.serve.server import Server
 from strongroom_signer.settings import Settings
 from strongroom_signer.token.keyring import Keyring, check_backend
-from strongroom_signer.token.session import TokenSession, read_pin
+from strongroom_signer.token.session import TokenSession
 
 # Public networks with real money: a software token is refused there.
 MAIN_NETWORKS = frozenset({1, 10, 25, 56, 100, 137, 250, 324, 1101, 5000, 8453, 42161, 42220,
                            43114, 59144, 81457, 534352})  # fmt: skip
+TRIAL_WORDS = (
+    "TRIAL: A SOFTWARE TOKEN HOLDS KEYS OF A MAIN NETWORK. Whoever copies its files and the PIN "
+    "has the money. Unset STRONGROOM_SOFTHSM_TRIAL and use a hardware token"
+)
 CLOCK_MIN = 1_750_000_000
 
 
@@ -49,12 +53,12 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         raise Unfit("the machine's clock is years behind; limits and expiry would not hold")
     if not (settings.directory / "config.json").exists():
         raise Unfit("there is no sealed configuration: run 'strongroom-signer ceremony init'")
-    pin = read_pin(settings.signer_pin_file)
+    pin = settings.signer_pin.read()
     token = TokenSession(settings.module, settings.signer_token, pin, settings.token_lock)
     try:
         keyring = Keyring(token)
         config = sealed.load(settings.directory / "config.json", keyring)
-        _check_chain(settings, config, token)
+        trial = _on_trial(settings, config, token)
         journal = Journal(settings.directory / "journal.sqlite", clock, TokenMarks(token))
         if begin:
             _begin(journal)
@@ -69,6 +73,7 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         pool=Pool(settings.directory / "pool.sqlite"),
         clock=clock,
         crash=CrashPoints(settings.crash_at),
+        trial=trial,
     )
     return Opened(house, token)
 
@@ -82,11 +87,18 @@ def _begin(journal: Journal) -> None:
         raise
 
 
-def _check_chain(settings: Settings, config: sealed.SealedConfig, token: TokenSession) -> None:
+def _on_trial(settings: Settings, config: sealed.SealedConfig, token: TokenSession) -> bool:
+    """Whether a software token stands in on a main network. Raises Unfit unless that is meant."""
     if config.chain_id != settings.chain_id:
         raise Unfit(f"this signer was sealed for chain {config.chain_id}")
-    if "softhsm" in token.manufacturer.lower() and settings.chain_id in MAIN_NETWORKS:
-        raise Unfit("SoftHSM is for tests and trials; it is refused on a public main network")
+    soft = "softhsm" in token.manufacturer.lower() and settings.chain_id in MAIN_NETWORKS
+    if soft and not settings.softhsm_trial:
+        raise Unfit(
+            "SoftHSM is for tests and trials: its keys lie in files that can be copied. It is "
+            "refused on a public main network; use a hardware token, or set "
+            "STRONGROOM_SOFTHSM_TRIAL=1 for a trial with money that may be lost"
+        )
+    return soft
 
 
 @contextmanager
@@ -112,6 +124,8 @@ def serve(settings: Settings) -> None:
     try:
         with opened(settings, SystemClock()) as house:
             dispatcher = Dispatcher(house)
+            if house.trial:
+                warnings.append(TRIAL_WORDS)
             for warning in warnings:
                 dispatcher.note(event="warning", words=warning)
             server = Server(settings.socket, settings.allowed_uids, dispatcher, settings.api_uids)

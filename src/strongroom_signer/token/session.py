@@ -5,7 +5,6 @@ Initialisation is serialised by a file lock, since racing processes get CKR_GENE
 from __future__ import annotations
 
 import fcntl
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,6 @@ from pkcs11 import Attribute, ObjectClass, PKCS11Error
 
 from strongroom_signer.errors import Unfit
 from strongroom_signer.token.attributes import TokenAttributes
-
-PIN_MIN = 8
 
 
 class TokenSession:
@@ -83,20 +80,6 @@ class TokenSession:
     def close(self) -> None:
         """Log out. Other sessions of this process on the same token lose their login too."""
         self.session.close()
-
-
-def read_pin(path: Path) -> str:
-    """The PIN in a file that only its owner can read; raises Unfit without showing any of it."""
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise Unfit(f"the PIN file {path} cannot be read") from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise Unfit(f"the PIN file {path} is open to others: chmod 600 it, then change the PIN")
-    if len(text) < PIN_MIN:
-        raise Unfit(f"the PIN in {path} is shorter than {PIN_MIN} characters")
-    return text
 
 
 @contextmanager

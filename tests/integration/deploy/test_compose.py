@@ -57,7 +57,7 @@ def test_the_signer_has_no_network_and_no_database(compose: dict[str, Any]) -> N
     assert signer["network_mode"] == "none"
     assert "networks" not in signer
     assert not [name for name in signer["environment"] if "DATABASE" in name or "RPC" in name]
-    assert "STRONGROOM_VAULT_PIN_FILE" not in signer["environment"]
+    assert not [name for name in signer["environment"] if "VAULT" in name]
 
 
 def test_only_who_may_reach_a_node_or_the_signer_can(compose: dict[str, Any]) -> None:

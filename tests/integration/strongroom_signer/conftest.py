@@ -23,6 +23,7 @@ from strongroom_signer.pool import Pool
 from strongroom_signer.serve.dispatch import Dispatcher
 from strongroom_signer.serve.start import open_house
 from strongroom_signer.settings import Settings
+from strongroom_signer.token.pins import Pin
 from strongroom_signer.token.session import TokenSession
 from tests.factories.parts.place import short_folder
 from tests.integration.strongroom_signer.people import (
@@ -104,8 +105,8 @@ def settings() -> Iterator[Settings]:
             directory=folder / "signer",
             module=os.environ["STRONGROOM_PKCS11_MODULE"],
             chain_id=CHAIN_ID,
-            signer_pin_file=folder / "signer.pin",
-            vault_pin_file=folder / "vault.pin",
+            signer_pin=Pin(files=(folder / "signer.pin",)),
+            vault_pin=Pin(files=(folder / "vault-a.pin", folder / "vault-b.pin")),
         )
 
 

@@ -226,4 +226,4 @@ def test_no_log_line_names_more_than_operation_trace_and_outcome(desk: Desk) -> 
     company = desk.company()
     desk.get("provenance", {"organisation": company.reference, "index": 0})
     assert company.reference not in desk.log.getvalue()
-    assert desk.settings.signer_pin_file.read_text().strip() not in desk.log.getvalue()
+    assert desk.settings.signer_pin.read() not in desk.log.getvalue()

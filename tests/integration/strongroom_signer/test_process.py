@@ -24,6 +24,7 @@ from strongroom_protocol.authority import parse_bundle
 from strongroom_protocol.deployment import Deployment
 from strongroom_protocol.wire import HEADER_BYTES, body_length, frame, parse_body
 from strongroom_signer.authority.epochs import StoreEpoch
+from strongroom_signer.token.pins import join_parts
 from tests.factories.parts.place import short_folder
 from tests.integration.strongroom_signer.people import CHAIN_ID, OFFICERS, SCREENER, Company
 from tests.integration.strongroom_signer.test_relay import ask_for, decoded, sweep
@@ -60,13 +61,19 @@ class Signer:
         found: Body = json.loads(done.stdout)
         return found
 
-    def start(self, **more: str) -> None:
+    def init(self) -> Body:
+        words = [word for key in OFFICERS for word in ("--officer", checksum(key.address))]
+        screener = SCREENER.public_key().public_bytes_raw().hex()
+        words += ["--officer-quorum", "2", "--screener-key", screener]
+        return self.ceremony("init", *words)
+
+    def start(self, *, pass_fds: tuple[int, ...] = (), **more: str) -> None:
         if self.child is not None:
             self.child.wait(timeout=20)
         environment = {
             name: value
             for name, value in self.environment.items()
-            if name != "STRONGROOM_VAULT_PIN_FILE"
+            if name != "STRONGROOM_VAULT_PIN_FILES"
         }
         with (self.folder / "log").open("ab") as log:
             self.child = subprocess.Popen(
@@ -74,6 +81,7 @@ class Signer:
                 env=environment | more,
                 stderr=log,
                 stdout=log,
+                pass_fds=pass_fds,
             )
         for _ in range(400):
             if self.child.poll() is not None or self._answers():
@@ -127,7 +135,7 @@ def _exactly(connection: socket.socket, length: int) -> bytes:
     return data
 
 
-def _signer_in(folder: Path) -> Signer:
+def signer_in(folder: Path) -> Signer:
     token = SoftToken(folder / "hsm")
     token.prepare()
     environment = {
@@ -136,7 +144,7 @@ def _signer_in(folder: Path) -> Signer:
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "STRONGROOM_SIGNER_DIR": str(folder / "signer"),
         "STRONGROOM_SIGNER_PIN_FILE": str(folder / "signer.pin"),
-        "STRONGROOM_VAULT_PIN_FILE": str(folder / "vault.pin"),
+        "STRONGROOM_VAULT_PIN_FILES": f"{folder / 'vault-a.pin'},{folder / 'vault-b.pin'}",
         "STRONGROOM_SIGNER_SOCKET": str(folder / "s.sock"),
         "STRONGROOM_CHAIN_ID": str(CHAIN_ID),
     }
@@ -147,10 +155,8 @@ def _signer_in(folder: Path) -> Signer:
 def founded() -> Iterator[Signer]:
     """After the ceremony, before the first start: copied for each test, never served itself."""
     with short_folder("sgf") as place:
-        made = _signer_in(Path(place))
-        words = [word for key in OFFICERS for word in ("--officer", checksum(key.address))]
-        screener = SCREENER.public_key().public_bytes_raw().hex()
-        made.ceremony("init", *words, "--officer-quorum", "2", "--screener-key", screener)
+        made = signer_in(Path(place))
+        made.init()
         made.ceremony("new")
         out = str(made.folder / "account.json")
         made.accounts[0] = made.ceremony("account", "--index", "0", "--count", "2", "--out", out)
@@ -161,7 +167,7 @@ def founded() -> Iterator[Signer]:
 def signer(founded: Signer) -> Iterator[Signer]:
     with short_folder("sgn") as place:
         shutil.copytree(founded.folder, place, dirs_exist_ok=True)
-        made = _signer_in(Path(place))
+        made = signer_in(Path(place))
         made.accounts = founded.accounts
         yield made
         if made.child is not None:
@@ -341,7 +347,9 @@ def test_no_secret_reaches_log_or_store(signer: Signer) -> None:
     signer.start()
     signer.company()
     signer.stop()
-    pins = [(signer.folder / name).read_text().strip() for name in ("signer.pin", "vault.pin")]
+    names = ("signer.pin", "vault-a.pin", "vault-b.pin")
+    pins = [(signer.folder / name).read_text().strip() for name in names]
+    pins.append(join_parts(pins[1:]))
     stored = b"".join(
         path.read_bytes() for path in (signer.folder / "signer").iterdir() if path.is_file()
     )
@@ -352,7 +360,7 @@ def test_no_secret_reaches_log_or_store(signer: Signer) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_soft_tokens_are_refused_on_a_public_main_network(signer: Signer) -> None:
+def test_another_chain_than_the_sealed_one_is_refused(signer: Signer) -> None:
     signer.environment["STRONGROOM_CHAIN_ID"] = "1"
     done = signer.command("serve")
     assert done.returncode == 78

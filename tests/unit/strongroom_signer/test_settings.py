@@ -1,12 +1,14 @@
 """What is set wrongly is named, before anything is opened."""
 
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from strongroom_signer.errors import Unfit
 from strongroom_signer.settings import Settings
-from strongroom_signer.token.session import read_pin
+from strongroom_signer.token.pins import join_parts, read_pin
 
 GOOD = {
     "STRONGROOM_SIGNER_DIR": "/nowhere/signer",
@@ -40,3 +42,30 @@ def test_a_pin_file_open_to_others_is_refused_without_showing_the_pin(tmp_path: 
     with pytest.raises(Unfit, match="shorter") as refusal:
         read_pin(file)
     assert "short\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("wrong", ["/nowhere/a", "/nowhere/a,/nowhere/a", "/nowhere/a,"])
+def test_one_officer_cannot_open_the_vault_alone(wrong: str) -> None:
+    with pytest.raises(Unfit, match="two officers"):
+        Settings.from_environment({**GOOD, "STRONGROOM_VAULT_PIN_FILES": wrong})
+
+
+def test_parts_are_joined_behind_their_lengths() -> None:
+    joined = join_parts(["partpart", "another part"])
+    framed = b"strongroom vault pin 1" + b"\0\0\0\x08partpart" + b"\0\0\0\x0canother part"
+    assert joined == hashlib.sha256(framed).hexdigest()[:32]
+    assert join_parts(["partparta", "nother part"]) != joined
+    assert join_parts(["another part", "partpart"]) != joined
+    with pytest.raises(Unfit, match="the same"):
+        join_parts(["partpart", "partpart"])
+
+
+def test_a_descriptor_gives_its_pin_once() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"a secret pin\n")
+    os.close(writer)
+    settings = Settings.from_environment({**GOOD, "STRONGROOM_SIGNER_PIN_FD": str(reader)})
+    assert [settings.signer_pin.read() for _ in range(2)] == ["a secret pin"] * 2
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(reader)
+    assert "secret" not in repr(settings)

@@ -180,8 +180,8 @@ class Table:
 
     def ceremony_environment(self) -> Mapping[str, str]:
         """Return the signer's, with the vault token's PIN: for the ceremony only."""
-        vault_pin = str(self.state.secrets / "vault-pin")
-        return {**self.signer_environment(), "STRONGROOM_VAULT_PIN_FILE": vault_pin}
+        parts = [str(self.state.secrets / f"vault-pin-{one}") for one in ("a", "b")]
+        return {**self.signer_environment(), "STRONGROOM_VAULT_PIN_FILES": ",".join(parts)}
 
     def people_environment(self) -> Mapping[str, str]:
         """Return what people outside the service know: the API, a node, their own keys.
