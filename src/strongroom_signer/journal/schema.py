@@ -48,12 +48,9 @@ TABLES = {
         safe_tx_hash BLOB NOT NULL UNIQUE, PRIMARY KEY (vault, nonce, kind)
     """,
     "spend": f"""
-        request_id BLOB PRIMARY KEY {LATER}, organisation BLOB NOT NULL,
-        asset TEXT NOT NULL, units TEXT NOT NULL, bucket INTEGER NOT NULL
-    """,
-    "sweep_gas": f"""
-        request_id BLOB PRIMARY KEY {LATER}, organisation BLOB NOT NULL,
-        wei TEXT NOT NULL, bucket INTEGER NOT NULL
+        request_id BLOB NOT NULL {LATER}, organisation BLOB NOT NULL, counter TEXT NOT NULL,
+        units TEXT NOT NULL, total TEXT NOT NULL, bucket INTEGER NOT NULL,
+        PRIMARY KEY (request_id, counter)
     """,
     "list_version": "version INTEGER PRIMARY KEY, at INTEGER NOT NULL",
     "nonce": """
@@ -93,8 +90,7 @@ TABLES = {
     """,
 }
 INDEXES = (
-    "CREATE INDEX IF NOT EXISTS spend_by_day ON spend (organisation, asset, bucket)",
-    "CREATE INDEX IF NOT EXISTS sweep_gas_by_day ON sweep_gas (organisation, bucket)",
+    "CREATE INDEX IF NOT EXISTS spend_by_day ON spend (organisation, counter, bucket)",
     "CREATE INDEX IF NOT EXISTS swept_by_address ON swept (address, token)",
     "CREATE INDEX IF NOT EXISTS cleared_by_address ON cleared_deposit (address, token)",
 )
