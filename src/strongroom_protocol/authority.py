@@ -5,8 +5,9 @@ A vault keeps the people, tokens and destinations it was made with (`vault`), in
 its address follows from them, so any bundle yields the same one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from strongroom_protocol.addresses import Address, checksum
@@ -25,6 +26,13 @@ from strongroom_protocol.canonical import content_hash
 from strongroom_protocol.documents import Members, check_distinct, text_at
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.errors import FieldInvalid
+from strongroom_protocol.mandates import (
+    SOURCES_MAX,
+    read_fiat,
+    read_limit,
+    read_mandates,
+    read_spending,
+)
 from strongroom_protocol.rules import parse_rule
 
 __all__ = [
@@ -43,6 +51,7 @@ __all__ = [
     "parse_genesis",
 ]
 
+T = TypeVar("T")
 GENESIS_TYPE = "strongroom.genesis/1"
 ROLES = frozenset({"administrator", "initiator", "approver", "compliance", "auditor", "owner"})
 SIGNING_ROLES = frozenset({"administrator", "initiator", "approver"})
@@ -115,11 +124,13 @@ def parse_bundle(document: object) -> Bundle:
     """A bundle that is consistent in itself; raises FieldInvalid, AddressInvalid, AssetInvalid."""
     names = {"type", "organisation", "version", "previous", "chain_id", "people", "account"}
     names |= {"administrator_quorum", "vault", "tokens", "address_book", "limits", "rules"}
-    members = Members(document, "bundle", names | {"mandates", "fees", "valid_until"})
+    required, later = names | {"mandates", "fees", "valid_until"}, frozenset({"spending", "fiat"})
+    members = Members(document, "bundle", required, later)
     members.constant("type", POLICY_TYPE)
     people = members.list("people", _person, minimum=1)
     administrators = sum("administrator" in person.roles for person in people)
     fees = members.part("fees", _fees)
+    sweep_mandate, gas = members.part("mandates", read_mandates)
     bundle = Bundle(
         organisation=members.hash32("organisation"),
         version=members.integer("version", 1),
@@ -131,14 +142,18 @@ def parse_bundle(document: object) -> Bundle:
         vault=members.part("vault", _vault),
         tokens=members.list("tokens", _token, minimum=1),
         address_book=members.list("address_book", _destination),
-        limits=members.list("limits", _limit),
+        limits=members.list("limits", read_limit),
         rules=members.list("rules", parse_rule, maximum=1_000),
-        sweep_mandate=members.part("mandates", _sweep_mandate),
+        sweep_mandate=sweep_mandate,
+        gas=gas,
         max_fee_per_gas_wei=fees[0],
         max_total_fee_wei=fees[1],
         valid_until=members.integer("valid_until", 1),
+        spending=_listed(members, "spending", read_spending),
+        fiat=_listed(members, "fiat", read_fiat),
     )
     _check_lists(bundle)
+    _check_mandates(bundle)
     _check_rules(bundle)
     if bundle.version == 1:
         _check_founding(bundle)
@@ -182,6 +197,33 @@ def _check_rules(bundle: Bundle) -> None:
             ]
             if len(able) < need.minimum:
                 raise FieldInvalid(f"{path}.approvals: {need.sentence()} can never be met")
+
+
+def _listed(members: Members, name: str, read: Callable[[Any, str], T]) -> tuple[T, ...]:
+    """An optional list; an empty one has one form: it is left out."""
+    return members.list(name, read, minimum=1, maximum=SOURCES_MAX) if name in members else ()
+
+
+def _check_mandates(bundle: Bundle) -> None:
+    check_distinct([key.address for key in bundle.spending], "bundle.spending (address)")
+    check_distinct([(key.kind, key.index) for key in bundle.spending], "bundle.spending (index)")
+    check_distinct([source.source for source in bundle.fiat], "bundle.fiat (source)")
+    listed = [token.asset for token in bundle.tokens]
+    taken = {person.address for person in bundle.people}
+    taken |= {token.contract for token in bundle.tokens}
+    approvers = len(bundle.addresses_with("approver"))
+    for i, key in enumerate(bundle.spending):
+        if not {limit.asset for limit in key.limits} <= set(listed):
+            raise FieldInvalid(f"bundle.spending[{i}].limits: must name assets of tokens")
+        if key.address in taken:
+            raise FieldInvalid(f"bundle.spending[{i}].address: is a person's or a token's")
+    thresholds = [key.threshold for key in bundle.spending]
+    thresholds += [source.threshold for source in bundle.fiat]
+    if max(thresholds, default=0) > approvers:
+        raise FieldInvalid(f"bundle: a threshold is more than the {approvers} approvers")
+    hot = {key.address for key in bundle.spending if key.kind == "hot"}
+    if bundle.gas is not None and bundle.gas.source not in hot:
+        raise FieldInvalid("bundle.mandates.gas.source: must be a hot key of spending")
 
 
 def _check_founding(bundle: Bundle) -> None:
@@ -244,16 +286,6 @@ def _token(value: object, path: str) -> Token:
 def _destination(value: object, path: str) -> Destination:
     members = Members(value, path, {"address", "label"})
     return Destination(members.address("address"), members.text("label"))
-
-
-def _limit(value: object, path: str) -> Limit:
-    members = Members(value, path, {"asset", "per_payment_units", "per_day_units"})
-    asset = Asset(members.text("asset"))
-    return Limit(asset, members.units("per_payment_units"), members.units("per_day_units"))
-
-
-def _sweep_mandate(value: object, path: str) -> bool:
-    return Members(value, path, {"sweep"}).boolean("sweep")
 
 
 def _fees(value: object, path: str) -> tuple[int, int]:

@@ -11,7 +11,31 @@ from strongroom_protocol.amounts import Asset
 from strongroom_protocol.canonical import content_hash
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.intents import PolicyBundle
+from strongroom_protocol.mandates import (
+    FiatSource,
+    GasMandate,
+    Limit,
+    Spending,
+    fiat_document,
+    limit_document,
+    mandates_document,
+    spending_document,
+)
 from strongroom_protocol.rules import Rule, rule_document
+
+__all__ = [
+    "POLICY_TYPE",
+    "Account",
+    "Bundle",
+    "Destination",
+    "FiatSource",
+    "GasMandate",
+    "Limit",
+    "Person",
+    "Spending",
+    "Token",
+    "Vault",
+]
 
 POLICY_TYPE = "strongroom.policy/1"
 
@@ -64,15 +88,6 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """Units of one asset: at most a payment, at most in any rolling day."""
-
-    asset: Asset
-    per_payment_units: int
-    per_day_units: int
-
-
-@dataclass(frozen=True, slots=True)
 class Bundle:
     """One version of an organisation's policy; `valid_until` in Unix seconds."""
 
@@ -92,6 +107,9 @@ class Bundle:
     max_fee_per_gas_wei: int
     max_total_fee_wei: int
     valid_until: int
+    spending: tuple[Spending, ...] = ()
+    gas: GasMandate | None = None
+    fiat: tuple[FiatSource, ...] = ()
 
     def person_of(self, address: Address) -> Person | None:
         """Who signs with this address."""
@@ -113,6 +131,14 @@ class Bundle:
         """The asset's limits."""
         return next((limit for limit in self.limits if limit.asset == asset), None)
 
+    def spending_at(self, address: Address) -> Spending | None:
+        """The spending key with this address."""
+        return next((key for key in self.spending if key.address == address), None)
+
+    def fiat_source(self, source: str) -> FiatSource | None:
+        """The fiat source of this name."""
+        return next((one for one in self.fiat if one.source == source), None)
+
     def document(self) -> dict[str, Any]:
         """The JSON that is hashed and signed."""
         return _bundle_document(self)
@@ -124,6 +150,10 @@ class Bundle:
 
 
 def _bundle_document(bundle: Bundle) -> dict[str, Any]:
+    later: dict[str, Any] = {
+        "spending": [spending_document(key) for key in bundle.spending],
+        "fiat": [fiat_document(source) for source in bundle.fiat],
+    }
     return {
         "type": POLICY_TYPE,
         "organisation": to_hex(bundle.organisation),
@@ -152,21 +182,15 @@ def _bundle_document(bundle: Bundle) -> dict[str, Any]:
             {"address": checksum(entry.address), "label": entry.label}
             for entry in bundle.address_book
         ],
-        "limits": [
-            {
-                "asset": limit.asset.code,
-                "per_payment_units": str(limit.per_payment_units),
-                "per_day_units": str(limit.per_day_units),
-            }
-            for limit in bundle.limits
-        ],
+        "limits": [limit_document(limit) for limit in bundle.limits],
         "rules": [rule_document(rule) for rule in bundle.rules],
-        "mandates": {"sweep": bundle.sweep_mandate},
+        "mandates": mandates_document(bundle.sweep_mandate, bundle.gas),
         "fees": {
             "max_fee_per_gas_wei": str(bundle.max_fee_per_gas_wei),
             "max_total_fee_wei": str(bundle.max_total_fee_wei),
         },
         "valid_until": bundle.valid_until,
+        **{name: entries for name, entries in later.items() if entries},
     }
 
 

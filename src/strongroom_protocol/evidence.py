@@ -16,7 +16,7 @@ from strongroom_protocol.canonical import canonical_bytes
 from strongroom_protocol.documents import Members
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.errors import ProtocolError
-from strongroom_protocol.intents import VaultPayment, Withdrawal
+from strongroom_protocol.intents import FiatOrder, VaultPayment, Withdrawal
 from strongroom_protocol.safe import (
     Payment,
     SafeTx,
@@ -46,7 +46,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """Who stands behind a Safe transaction, in the order given; a rejection has no initiator."""
+    """Who stands behind a payment, in the order given; a rejection has no initiator."""
 
     initiator: Person | None
     approvers: tuple[tuple[Person, Signature], ...]
@@ -56,7 +56,10 @@ class Approved:
         return frozenset(person.id for person, _ in self.approvers)
 
 
-def recover_initiator(bundle: Bundle, intent: Withdrawal, signature: Signature, now: int) -> Person:
+Order = Withdrawal | FiatOrder
+
+
+def recover_initiator(bundle: Bundle, intent: Order, signature: Signature, now: int) -> Person:
     """Who ordered the payment: an initiator of this very policy version, in time.
 
     Raises EvidenceRefused, SignatureInvalid.
@@ -109,31 +112,62 @@ def recover_approvals(
             code="evidence.payment_differs",
         )
     payment = VaultPayment(intent.digest(chain_id), tx_hash, intent.to, intent.token, intent.units)
-    found: dict[str, tuple[Person, Signature]] = {}
-    for approval in approvals:
-        person = _approver(bundle, tx_hash, approval.safe_tx_signature)
-        if is_payment:
+    signatures = [approval.safe_tx_signature for approval in approvals]
+    owners = frozenset(bundle.vault.owners)
+    approvers = _recover_approvers(bundle, tx_hash, signatures, owners, initiator)
+    if is_payment:
+        for approval, (person, _) in zip(approvals, approvers, strict=True):
             _check_readable(payment.digest(chain_id), approval.payment_signature, person)
-            if person == initiator:
-                raise EvidenceRefused(
-                    f"{person.name} started this payment and cannot approve it",
-                    code="evidence.approver_is_initiator",
-                )
+    return Approved(initiator, approvers)
+
+
+def recover_order_approvals(
+    bundle: Bundle,
+    order: Order,
+    initiator_signature: Signature,
+    signatures: Sequence[Signature],
+    now: int,
+) -> Approved:
+    """Who ordered and who approved what a key of ours pays by itself: the approvers sign the very
+    digest that the initiator signed. Raises EvidenceRefused, SignatureInvalid.
+    """
+    initiator = recover_initiator(bundle, order, initiator_signature, now)
+    digest, keys = order.digest(bundle.chain_id), bundle.addresses_with("approver")
+    return Approved(initiator, _recover_approvers(bundle, digest, signatures, keys, initiator))
+
+
+def _recover_approvers(
+    bundle: Bundle,
+    digest: bytes,
+    signatures: Sequence[Signature],
+    keys: frozenset[Address],
+    initiator: Person | None,
+) -> tuple[tuple[Person, Signature], ...]:
+    found: dict[str, tuple[Person, Signature]] = {}
+    for signature in signatures:
+        person = _approver(bundle, digest, signature, keys)
+        if person == initiator:
+            raise EvidenceRefused(
+                f"{person.name} started this payment and cannot approve it",
+                code="evidence.approver_is_initiator",
+            )
         if person.id in found:
             raise EvidenceRefused(f"{person.name} approved twice", code="evidence.approved_twice")
-        found[person.id] = (person, approval.safe_tx_signature)
-    return Approved(initiator, tuple(found.values()))
+        found[person.id] = (person, signature)
+    return tuple(found.values())
 
 
-def _check_organisation(bundle: Bundle, intent: Withdrawal) -> None:
+def _check_organisation(bundle: Bundle, intent: Order) -> None:
     if intent.organisation != bundle.organisation:
         raise EvidenceRefused("the intent is another organisation's", code="evidence.organisation")
 
 
-def _approver(bundle: Bundle, tx_hash: bytes, signature: Signature) -> Person:
-    address = recover(tx_hash, signature)
+def _approver(
+    bundle: Bundle, digest: bytes, signature: Signature, keys: frozenset[Address]
+) -> Person:
+    address = recover(digest, signature)
     person = bundle.person_of(address)
-    if person is None or "approver" not in person.roles or address not in bundle.vault.owners:
+    if person is None or "approver" not in person.roles or address not in keys:
         raise EvidenceRefused(
             f"{checksum(address)} is no approver: another key, or other bytes, were signed",
             code="evidence.approver_unknown",

@@ -64,6 +64,51 @@ class Withdrawal(Intent):
 
 
 @dataclass(frozen=True)
+class FiatOrder(Intent):
+    """The initiator's order to pay `count` instructions outside the chain, together `units` of the
+    asset's smallest unit; `content` is the hash of the canonical list (`fiat.content_of`).
+    """
+
+    TYPE: ClassVar[str] = (
+        "FiatOrder(bytes32 organisation,string source,string rail,string asset,uint256 units,"
+        "uint32 count,bytes32 content,string reference,uint64 validUntil,uint64 policyVersion,"
+        "uint64 storeEpoch)"
+    )
+    organisation: bytes
+    source: str
+    rail: str
+    asset: str
+    units: int
+    count: int
+    content: bytes
+    reference: str
+    valid_until: int
+    policy_version: int
+    store_epoch: int
+
+    def __post_init__(self) -> None:
+        """Check: a payment of something, with a reference."""
+        super().__post_init__()
+        if self.units == 0 or self.count == 0:
+            raise FieldInvalid("units, count: an order of nothing is none")
+        if not self.reference:
+            raise FieldInvalid("reference: must not be empty; it names the order for ever")
+
+
+@dataclass(frozen=True)
+class FiatPermit(Intent):
+    """What the signer's orders key signs once the quorum was there; the gateway verifies it.
+
+    `order` is the FiatOrder's digest; both hashes, so that the gateway needs one signature only.
+    """
+
+    TYPE: ClassVar[str] = "FiatPermit(bytes32 order,bytes32 content,uint64 validUntil)"
+    order: bytes
+    content: bytes
+    valid_until: int
+
+
+@dataclass(frozen=True)
 class VaultPayment(Intent):
     """The approver's readable twin of a Safe transaction hash."""
 

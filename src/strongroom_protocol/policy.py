@@ -9,7 +9,7 @@ from typing import Literal
 
 from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.amounts import UNITS_MAX, Amount, Asset
-from strongroom_protocol.bundle import Bundle, Person
+from strongroom_protocol.bundle import Bundle, Limit, Person
 from strongroom_protocol.rules import ADDRESS_BOOK, Requirement, Rule, When
 
 DAY_SECONDS = 86_400
@@ -20,7 +20,8 @@ Kind = Literal["allowed", "denied", "awaiting_approvals"]
 class Facts:
     """One payment. `spent_units`: paid in this asset in the day before `now` (Unix seconds).
 
-    `initiator` and `approvers` are ids of the bundle's people.
+    `initiator` and `approvers` are ids of the bundle's people. `wallet` is the spending key that
+    pays, None = the vault; `wallet_spent_units` is what that key alone paid in the day before.
     """
 
     initiator: str
@@ -30,6 +31,8 @@ class Facts:
     now: int
     spent_units: int = 0
     approvers: frozenset[str] = frozenset()
+    wallet: Address | None = None
+    wallet_spent_units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +76,35 @@ def _built_in(bundle: Bundle, facts: Facts, person: Person | None) -> Verdict | 
         return _denied("address_book", f"{where} is not in the address book of this policy.")
     if not 0 < facts.units <= UNITS_MAX:
         return _denied("units", "A payment of nothing, or beyond 2^256 units, is none.")
-    if facts.units > limit.per_payment_units:
+    above = _above(limit, facts.units, facts.spent_units)
+    if above is not None or facts.wallet is None:
+        return None if above is None else _denied("limits", above)
+    key = bundle.spending_at(facts.wallet)
+    own = None if key is None else key.limit_of(limit.asset)
+    if own is None:
+        wallet = checksum(facts.wallet)
+        return _denied("wallet", f"{wallet} is no spending key for {facts.asset} in this policy.")
+    above = _above(own, facts.units, facts.wallet_spent_units)
+    return None if above is None else _denied("float", f"Of this spending key: {above}")
+
+
+def _above(limit: Limit, units: int, spent_units: int) -> str | None:
+    """Why this is more than the limit, or None."""
+    asked = Amount(units, limit.asset)
+    if units > limit.per_payment_units:
         most = Amount(limit.per_payment_units, limit.asset)
-        return _denied("limits", f"{_amount(facts)} is more than the {most} of one payment.")
-    if facts.units + facts.spent_units > limit.per_day_units:
-        most, spent = (
-            Amount(limit.per_day_units, limit.asset),
-            Amount(facts.spent_units, limit.asset),
-        )
-        sentence = f"{_amount(facts)} with the {spent} of the last day is more than {most} a day."
-        return _denied("limits", sentence)
+        return f"{asked} is more than the {most} of one payment."
+    if units + spent_units > limit.per_day_units:
+        most, spent = Amount(limit.per_day_units, limit.asset), Amount(spent_units, limit.asset)
+        return f"{asked} with the {spent} of the last day is more than {most} a day."
     return None
 
 
 def _with_approvals(bundle: Bundle, facts: Facts, matching: list[Rule]) -> Verdict:
-    """All matching rules' requirements together, and the vault's own threshold."""
-    required = [Requirement("approver", None, bundle.vault.threshold)]
+    """All matching rules' requirements together, and the wallet's own threshold."""
+    key = None if facts.wallet is None else bundle.spending_at(facts.wallet)
+    threshold = bundle.vault.threshold if key is None else key.threshold
+    required = [Requirement("approver", None, threshold)]
     required += [need for rule in matching for need in rule.approvals]
     required = list(dict.fromkeys(required))
     approved = [

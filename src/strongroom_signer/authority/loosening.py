@@ -4,7 +4,7 @@ counted by the signer's own clock. What is not plainly a tightening counts as lo
 
 from __future__ import annotations
 
-from strongroom_protocol.bundle import Bundle, Limit
+from strongroom_protocol.bundle import Bundle, FiatSource, Limit, Spending
 
 
 def is_tightening(active: Bundle, new: Bundle) -> bool:
@@ -15,18 +15,49 @@ def is_tightening(active: Bundle, new: Bundle) -> bool:
         and set(new.tokens) <= set(active.tokens)
         and {entry.address for entry in new.address_book}
         <= {entry.address for entry in active.address_book}
-        and all(_is_lower(active, limit) for limit in new.limits)
+        and all(_is_lower(active.limit_of(limit.asset), limit) for limit in new.limits)
         and new.rules == active.rules
         and (active.sweep_mandate or not new.sweep_mandate)
         and new.max_fee_per_gas_wei <= active.max_fee_per_gas_wei
         and new.max_total_fee_wei <= active.max_total_fee_wei
+        and all(_is_tighter_key(active.spending_at(key.address), key) for key in new.spending)
+        and _is_gas_tighter(active, new)
+        and all(_is_tighter_source(active.fiat_source(one.source), one) for one in new.fiat)
     )
 
 
-def _is_lower(active: Bundle, limit: Limit) -> bool:
-    before = active.limit_of(limit.asset)
+def _is_lower(before: Limit | None, limit: Limit) -> bool:
     return (
         before is not None
         and limit.per_payment_units <= before.per_payment_units
         and limit.per_day_units <= before.per_day_units
+    )
+
+
+def _is_tighter_key(before: Spending | None, key: Spending) -> bool:
+    return (
+        before is not None
+        and (before.index, before.kind) == (key.index, key.kind)
+        and key.threshold >= before.threshold
+        and all(_is_lower(before.limit_of(limit.asset), limit) for limit in key.limits)
+    )
+
+
+def _is_gas_tighter(active: Bundle, new: Bundle) -> bool:
+    if new.gas is None or active.gas is None:
+        return new.gas is None
+    return new.gas.source == active.gas.source and new.gas.per_day_wei <= active.gas.per_day_wei
+
+
+def _is_tighter_source(before: FiatSource | None, source: FiatSource) -> bool:
+    if before is None or (before.rail, before.asset) != (source.rail, source.asset):
+        return False
+    if before.beneficiaries is not None and (
+        source.beneficiaries is None or set(source.beneficiaries) - set(before.beneficiaries)
+    ):
+        return False
+    return (
+        source.threshold >= before.threshold
+        and source.per_order_units <= before.per_order_units
+        and source.per_day_units <= before.per_day_units
     )

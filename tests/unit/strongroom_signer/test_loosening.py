@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,11 @@ from strongroom_protocol.bundle import (
     Account,
     Bundle,
     Destination,
+    FiatSource,
+    GasMandate,
     Limit,
     Person,
+    Spending,
     Token,
     Vault,
 )
@@ -30,7 +34,21 @@ ACTIVE = Bundle(
     vault=Vault(bytes(32), (), 1, (), ()), tokens=(Token(ETH, None),), address_book=(PLACE,),
     limits=(Limit(ETH, 10, 100),), rules=(Rule("pay", "allow", When()),), sweep_mandate=True,
     max_fee_per_gas_wei=10, max_total_fee_wei=10, valid_until=2_000_000_000,
+    spending=(Spending(0, Address(b"\x05" * 20), "hot", 1, (Limit(ETH, 10, 100),)),),
+    gas=GasMandate(Address(b"\x05" * 20), 100),
+    fiat=(FiatSource("bank", "bank_file", Asset("EUR/2"), 1, 10, 100, ("Ann", "Bo")),),
 )  # fmt: skip
+KEY, BANK = ACTIVE.spending[0], ACTIVE.fiat[0]
+
+
+def _key(bundle: Bundle, **changes: Any) -> Bundle:
+    return replace(bundle, spending=(replace(KEY, **changes),))
+
+
+def _bank(bundle: Bundle, **changes: Any) -> Bundle:
+    return replace(bundle, fiat=(replace(BANK, **changes),))
+
+
 TIGHTER: dict[str, Callable[[Bundle], Bundle]] = {
     "nothing but a new end": lambda b: replace(b, version=2, valid_until=2_100_000_000),
     "a person less": lambda b: replace(b, people=(ANA,)),
@@ -38,6 +56,13 @@ TIGHTER: dict[str, Callable[[Bundle], Bundle]] = {
     "a lower limit": lambda b: replace(b, limits=(Limit(ETH, 10, 99),)),
     "no mandate": lambda b: replace(b, sweep_mandate=False),
     "a lower fee": lambda b: replace(b, max_total_fee_wei=9),
+    "no spending key": lambda b: replace(b, spending=(), gas=None),
+    "more approvers of a key": lambda b: _key(b, threshold=2),
+    "a smaller float": lambda b: _key(b, limits=(Limit(ETH, 9, 100),)),
+    "less gas money": lambda b: replace(b, gas=GasMandate(KEY.address, 99)),
+    "no fiat": lambda b: replace(b, fiat=()),
+    "one payee less": lambda b: _bank(b, beneficiaries=("Ann",)),
+    "more approvers of a source": lambda b: _bank(b, threshold=2),
 }
 LOOSER: dict[str, Callable[[Bundle], Bundle]] = {
     "a new person": lambda b: replace(b, people=(*b.people, replace(BEN, id="cay"))),
@@ -50,6 +75,22 @@ LOOSER: dict[str, Callable[[Bundle], Bundle]] = {
     "a new token": lambda b: replace(b, tokens=(*b.tokens, Token(Asset("X/2"), PLACE.address))),
     "a higher fee": lambda b: replace(b, max_fee_per_gas_wei=11),
     "a smaller quorum": lambda b: replace(b, administrator_quorum=0),
+    "a new key": lambda b: replace(b, spending=(KEY, replace(KEY, address=OTHER.address))),
+    "a key that turns cold": lambda b: _key(b, kind="cold"),
+    "a key at another index": lambda b: _key(b, index=1),
+    "fewer approvers of a key": lambda b: _key(b, threshold=0),
+    "a larger float": lambda b: _key(b, limits=(Limit(ETH, 10, 101),)),
+    "an asset more of a key": lambda b: _key(b, limits=(*KEY.limits, Limit(Asset("X/2"), 1, 1))),
+    "more gas money": lambda b: replace(b, gas=GasMandate(KEY.address, 101)),
+    "gas money of another key": lambda b: replace(b, gas=GasMandate(OTHER.address, 1)),
+    "a new source": lambda b: replace(b, fiat=(BANK, replace(BANK, source="other"))),
+    "another rail": lambda b: _bank(b, rail="mobile_money"),
+    "another currency": lambda b: _bank(b, asset=Asset("USD/2")),
+    "fewer approvers of a source": lambda b: _bank(b, threshold=0),
+    "larger orders": lambda b: _bank(b, per_order_units=11),
+    "more a day from a source": lambda b: _bank(b, per_day_units=101),
+    "a payee more": lambda b: _bank(b, beneficiaries=("Ann", "Cy")),
+    "any payee": lambda b: _bank(b, beneficiaries=None),
 }
 
 
@@ -65,3 +106,8 @@ def test_waits(change: str) -> None:
 
 def test_a_mandate_that_was_not_there_waits() -> None:
     assert not is_tightening(replace(ACTIVE, sweep_mandate=False), ACTIVE)
+    assert not is_tightening(replace(ACTIVE, gas=None), ACTIVE)
+
+
+def test_a_list_of_payees_where_any_was_paid_acts_at_once() -> None:
+    assert is_tightening(_bank(ACTIVE, beneficiaries=None), ACTIVE)
