@@ -63,9 +63,9 @@ def parse_xpub(text: str) -> ExtendedKey:
     return ExtendedKey(depth, number, payload[13:45], payload[45:])
 
 
-def path(account_index: int, index: int) -> str:
-    """The full path of a deposit address: m/44'/60'/account'/0/index."""
-    return f"m/44'/60'/{account_index}'/0/{index}"
+def path(account_index: int, index: int, branch: int = 0) -> str:
+    """The full path of a key: m/44'/60'/account'/branch/index; branch 0 holds the deposits."""
+    return f"m/44'/60'/{account_index}'/{branch}/{index}"
 
 
 def xpub_hash(xpub: str) -> bytes:
@@ -78,8 +78,10 @@ def child_address(xpub: str, index: int) -> Address:
     return next(addresses(xpub, index, 1))
 
 
-def addresses(xpub: str, start: int, count: int) -> Iterator[Address]:
-    """Addresses start … start + count - 1 of an account's xpub (depth 3); raises KeyInvalid."""
+def addresses(xpub: str, start: int, count: int, branch: int = 0) -> Iterator[Address]:
+    """Addresses start … start + count - 1 of an account's xpub (depth 3) on that branch: 0 is
+    deposits, 1 is spending keys; raises KeyInvalid.
+    """
     if start < 0 or count < 0 or start + count > HARDENED:
         raise KeyInvalid("start and count must name indexes from 0 to 2^31 - 1")
     account = parse_xpub(xpub)
@@ -87,7 +89,7 @@ def addresses(xpub: str, start: int, count: int) -> Iterator[Address]:
         raise KeyInvalid(
             f"this xpub stands at depth {account.depth}; an account's, m/44'/60'/account', at 3"
         )
-    return _derive(account.child(0), start, count)
+    return _derive(account.child(branch), start, count)
 
 
 def _derive(external: ExtendedKey, start: int, count: int) -> Iterator[Address]:

@@ -1,107 +1,150 @@
-"""The signer's own key table: account → xpub, path → address and leaf wrapped under the KEK.
-Written by the ceremony, read by the running signer. A row proves itself: the unwrapped key's
-signature must recover to the address, and the address must stand in the officers' manifest.
+"""The signer's own key table: which key (account, branch, index) is for what, and its blob under
+the KEK. Branch 0 holds deposit addresses, branch 1 spending keys. Written by the ceremony, read by
+the running signer. Every row stands under an HMAC of the token, checked whenever it is handed out:
+nobody who can write the file can swap keys, purposes or accounts.
 """
 
 from __future__ import annotations
 
+import hmac
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from strongroom_protocol import hd, merkle
 from strongroom_protocol.addresses import Address
+from strongroom_protocol.canonical import canonical_bytes
+from strongroom_signer.errors import Refused
 
+DEPOSIT, SPENDING = 0, 1
+PURPOSES = ("deposit", "spending")
+FIRST_KEK = 1
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS account (
+CREATE TABLE IF NOT EXISTS sealed_account (
     account_index INTEGER PRIMARY KEY,
-    xpub TEXT NOT NULL
+    xpub TEXT NOT NULL,
+    seal BLOB NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS leaf (
-    account_index INTEGER NOT NULL REFERENCES account,
+CREATE TABLE IF NOT EXISTS sealed_key (
+    account_index INTEGER NOT NULL REFERENCES sealed_account,
+    branch INTEGER NOT NULL,
     leaf_index INTEGER NOT NULL,
+    purpose TEXT NOT NULL,
     address BLOB NOT NULL UNIQUE CHECK (length(address) = 20),
     wrapped BLOB NOT NULL CHECK (length(wrapped) = 72),
-    PRIMARY KEY (account_index, leaf_index)
+    kek INTEGER NOT NULL,
+    seal BLOB NOT NULL,
+    PRIMARY KEY (account_index, branch, leaf_index)
 ) STRICT, WITHOUT ROWID;
 """
+_COLUMNS = "account_index, branch, leaf_index, purpose, address, wrapped, kek, seal"
+Seal = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One deposit address; `wrapped` is its key under the KEK, 72 bytes."""
+    """One key; `wrapped` is its 72-byte blob under the KEK of generation `kek`."""
 
     account_index: int
     leaf_index: int
     address: Address
     wrapped: bytes
+    branch: int = DEPOSIT
+    kek: int = FIRST_KEK
 
     @property
     def path(self) -> str:
         """BIP-44 path."""
-        return hd.path(self.account_index, self.leaf_index)
+        return hd.path(self.account_index, self.leaf_index, self.branch)
+
+    @property
+    def purpose(self) -> str:
+        """What the key may sign: 'deposit' or 'spending'."""
+        return PURPOSES[self.branch]
+
+    def row(self) -> tuple[Any, ...]:
+        """All columns but the seal."""
+        place = self.account_index, self.branch, self.leaf_index
+        return (*place, self.purpose, self.address, self.wrapped, self.kek)
 
 
 class Pool:
-    """pool.sqlite in the signer's folder."""
+    """pool.sqlite in the signer's folder; `seal` is the token's HMAC."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seal: Seal) -> None:
         path.touch(mode=0o600)
         os.chmod(path, 0o600)  # noqa: PTH101  (a Path of another flavour would do the same)
+        self._seal = seal
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.executescript(_SCHEMA)
 
-    def add(self, account_index: int, xpub: str, leaves: Sequence[Leaf]) -> None:
-        """Store an account's xpub and more of its leaves, all or nothing."""
+    def add(self, account_index: int, xpub: str, leaves: Iterable[Leaf]) -> None:
+        """Store an account's xpub and more of its keys, all or nothing."""
+        rows = [(*leaf.row(), self._seal_of(*leaf.row())) for leaf in leaves]
+        account = account_index, xpub, self._seal_of(account_index, xpub)
         with closing(self._connection.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
-            cursor.execute("INSERT OR IGNORE INTO account VALUES (?, ?)", (account_index, xpub))
-            cursor.executemany(
-                "INSERT INTO leaf VALUES (?, ?, ?, ?)",
-                [(leaf.account_index, leaf.leaf_index, leaf.address, leaf.wrapped)
-                 for leaf in leaves],
-            )  # fmt: skip
+            cursor.execute("INSERT OR IGNORE INTO sealed_account VALUES (?, ?, ?)", account)
+            cursor.executemany("INSERT INTO sealed_key VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             cursor.execute("COMMIT")
 
-    def accounts(self) -> dict[int, int]:
-        """Account index → number of leaves."""
+    def accounts(self, branch: int = DEPOSIT) -> dict[int, int]:
+        """Account index → number of its keys on that branch."""
         rows = self._connection.execute(
-            "SELECT account_index, count(leaf_index) FROM account LEFT JOIN leaf"
-            " USING (account_index) GROUP BY account_index"
+            "SELECT a.account_index, count(k.leaf_index) FROM sealed_account a"
+            " LEFT JOIN sealed_key k ON k.account_index = a.account_index AND k.branch = ?"
+            " GROUP BY a.account_index",
+            (branch,),
         )
         return {int(account): int(count) for account, count in rows}
 
     def xpub(self, account_index: int) -> str | None:
         """The account's extended public key: confidential."""
         row = self._connection.execute(
-            "SELECT xpub FROM account WHERE account_index = ?", (account_index,)
+            "SELECT xpub, seal FROM sealed_account WHERE account_index = ?", (account_index,)
         ).fetchone()
-        return None if row is None else str(row[0])
+        if row is None:
+            return None
+        self._check_seal(row[1], account_index, row[0])
+        return str(row[0])
 
     def leaf(self, account_index: int, leaf_index: int) -> Leaf | None:
-        """One leaf, or None when the pool does not have it."""
-        row = self._connection.execute(
-            "SELECT address, wrapped FROM leaf WHERE account_index = ? AND leaf_index = ?",
-            (account_index, leaf_index),
-        ).fetchone()
-        return None if row is None else Leaf(account_index, leaf_index, Address(row[0]), row[1])
+        """A deposit key, or None. Raises Refused: key_table_changed."""
+        return self._one(account_index, DEPOSIT, leaf_index)
 
-    def addresses(self, account_index: int, count: int) -> list[Address]:
-        """The first `count` addresses, in order; fewer if the pool has fewer."""
+    def spending(self, account_index: int, leaf_index: int) -> Leaf | None:
+        """A spending key, or None. Raises Refused: key_table_changed."""
+        return self._one(account_index, SPENDING, leaf_index)
+
+    def spending_of(self, address: Address) -> Leaf | None:
+        """The spending key of that address, or None. Raises Refused: key_table_changed."""
+        return self._read("address = ? AND branch = ?", address, SPENDING)
+
+    def spending_addresses(self) -> list[Address]:
+        """The addresses of all spending keys. Raises Refused: key_table_changed."""
+        query = f"SELECT {_COLUMNS} FROM sealed_key WHERE branch = ?"  # noqa: S608  (ours alone)
+        rows = self._connection.execute(query, (SPENDING,)).fetchall()
+        return [self._checked(row).address for row in rows]
+
+    def addresses(self, account_index: int, count: int, branch: int = DEPOSIT) -> list[Address]:
+        """The first `count` addresses, in order; fewer if the pool has fewer. No seal is checked:
+        the caller compares them with what the officers signed, or with the xpub.
+        """
         rows = self._connection.execute(
-            "SELECT address FROM leaf WHERE account_index = ? AND leaf_index < ?"
-            " ORDER BY leaf_index",
-            (account_index, count),
+            "SELECT address FROM sealed_key WHERE account_index = ? AND branch = ?"
+            " AND leaf_index < ? ORDER BY leaf_index",
+            (account_index, branch, count),
         )
         return [Address(row[0]) for row in rows]
 
     def manifest_leaves(self, account_index: int, count: int) -> list[bytes]:
-        """Leaf hashes of the manifest over the first `count` addresses."""
+        """Leaf hashes of the manifest over the first `count` deposit addresses."""
         return [
             merkle.manifest_leaf(hd.path(account_index, index), address)
             for index, address in enumerate(self.addresses(account_index, count))
@@ -110,3 +153,29 @@ class Pool:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def _one(self, account_index: int, branch: int, leaf_index: int) -> Leaf | None:
+        place = "account_index = ? AND branch = ? AND leaf_index = ?"
+        return self._read(place, account_index, branch, leaf_index)
+
+    def _read(self, where: str, *values: Any) -> Leaf | None:
+        query = f"SELECT {_COLUMNS} FROM sealed_key WHERE {where}"  # noqa: S608  (ours alone)
+        row = self._connection.execute(query, values).fetchone()
+        return None if row is None else self._checked(row)
+
+    def _checked(self, row: tuple[Any, ...]) -> Leaf:
+        account_index, branch, leaf_index, _, address, wrapped, kek, seal = row
+        self._check_seal(seal, *row[:-1])
+        return Leaf(account_index, leaf_index, Address(address), wrapped, branch, kek)
+
+    def _seal_of(self, *columns: int | str | bytes) -> bytes:
+        plain = [one.hex() if isinstance(one, bytes) else one for one in columns]
+        return self._seal(b"strongroom key table" + canonical_bytes(plain))
+
+    def _check_seal(self, seal: bytes, *columns: int | str | bytes) -> None:
+        if not hmac.compare_digest(seal, self._seal_of(*columns)):
+            raise Refused(
+                "key_table_changed",
+                f"a row of account {columns[0]!r} in the key table was changed by somebody else "
+                "than a ceremony: bring back pool.sqlite, or fill the account again",
+            )

@@ -9,7 +9,7 @@ import hmac
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from strongroom_protocol.addresses import Address, checksum, parse_address
 from strongroom_protocol.canonical import canonical_bytes, parse_json
@@ -19,6 +19,9 @@ from strongroom_signer.errors import Unfit
 from strongroom_signer.token.keyring import Keyring, PublicKeys
 
 TYPE = "strongroom.signer/1"
+# "cold": the machine that never sees a network, and signs with its own spending keys alone.
+Kind = Literal["online", "cold"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,14 @@ class SealedConfig:
     cooling_seconds: int
     loosening_seconds: int
     keys: PublicKeys
+    kind: Kind = "online"
 
     def document(self) -> dict[str, Any]:
         """The JSON that is sealed."""
         keys = {name: to_hex(value) for name, value in asdict(self.keys).items()}
         return {
             "type": TYPE,
+            "kind": self.kind,
             "chain_id": self.chain_id,
             "officers": [checksum(officer) for officer in self.officers],
             "officer_quorum": self.officer_quorum,
@@ -98,6 +103,8 @@ def _read(document: dict[str, Any]) -> SealedConfig:
             permit=Address(keys["permit"]),
             relay=Address(keys["relay"]),
             attest=Address(keys["attest"]),
+            orders=Address(keys["orders"]),
             log=keys["log"],
         ),
+        kind=document["kind"],
     )

@@ -15,14 +15,13 @@ from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.signatures import Signature
 from strongroom_signer.authority.epochs import next_epoch, open_next_epoch
-from strongroom_signer.ceremony.establish import Founding, both_tokens, establish
+from strongroom_signer.ceremony.establish import Founding, both_tokens, establish, opened_pool
 from strongroom_signer.ceremony.seed import seal_new_seed
 from strongroom_signer.clock import SystemClock
-from strongroom_signer.errors import Unfit
+from strongroom_signer.errors import Refused, Unfit
 from strongroom_signer.journal.store import current_epoch
 from strongroom_signer.memory import harden_process
-from strongroom_signer.pool import Pool
-from strongroom_signer.sealed import SealedConfig
+from strongroom_signer.sealed import KINDS, SealedConfig
 from strongroom_signer.serve.start import open_house
 from strongroom_signer.settings import Settings
 
@@ -41,10 +40,12 @@ def add_parser(commands: Any) -> None:
     init.add_argument("--origin", default=DEFAULT_ORIGIN, help="name of the log")
     init.add_argument("--cooling-seconds", type=int, default=DAY_SECONDS)
     init.add_argument("--loosening-seconds", type=int, default=DAY_SECONDS)
+    init.add_argument("--kind", choices=KINDS, default="online", help="cold: never on a network")
     new = verbs.add_parser("new", help="seal a new seed in the vault token")
     account = verbs.add_parser("account", help="derive and wrap one account's address pool")
     account.add_argument("--index", type=int, required=True)
-    account.add_argument("--count", type=int, required=True)
+    account.add_argument("--count", type=int, required=True, help="deposit addresses in all")
+    account.add_argument("--spending", type=int, default=0, help="spending keys in all")
     account.add_argument("--out", type=Path, required=True)
     epoch = verbs.add_parser("epoch", help="go on from an older journal, if the officers sign")
     epoch.add_argument("--relay-nonce", type=int, required=True, help="the relay's next nonce")
@@ -57,14 +58,17 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
     """Run one verb; already done is done. Raises Unfit."""
     for warning in harden_process():
         say(f"Warning: {warning}.")
-    if arguments.verb == "init":
-        answer = _init(arguments, settings)
-    elif arguments.verb == "new":
-        answer = _new(settings)
-    elif arguments.verb == "account":
-        answer = _account(arguments, settings)
-    else:
-        answer = _epoch(arguments, settings)
+    try:
+        if arguments.verb == "init":
+            answer = _init(arguments, settings)
+        elif arguments.verb == "new":
+            answer = _new(settings)
+        elif arguments.verb == "account":
+            answer = _account(arguments, settings)
+        else:
+            answer = _epoch(arguments, settings)
+    except Refused as refusal:
+        raise Unfit(refusal.message) from None
     if arguments.json:
         print(json.dumps(answer, sort_keys=True))
 
@@ -83,6 +87,7 @@ def _init(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
             origin=arguments.origin,
             cooling_seconds=arguments.cooling_seconds,
             loosening_seconds=arguments.loosening_seconds,
+            kind=arguments.kind,
         )
     except (ProtocolError, ValueError) as error:
         raise Unfit(f"the ceremony was called with a wrong value: {error}") from None
@@ -91,6 +96,7 @@ def _init(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     say(f"  permit key {checksum(config.keys.permit)}")
     say(f"  relay key  {checksum(config.keys.relay)}")
     say(f"  attest key {checksum(config.keys.attest)}")
+    say(f"  orders key {checksum(config.keys.orders)}")
     say(f"  log key    {config.keys.log.hex()}  ({config.origin})")
     return public_facts(config, current_epoch(settings.directory / "journal.sqlite"))
 
@@ -99,10 +105,12 @@ def public_facts(config: SealedConfig, epoch: int) -> dict[str, Any]:
     """What others need to know of this signer; nothing of it is secret."""
     return {
         "chain_id": config.chain_id,
+        "kind": config.kind,
         "keys": {
             "permit": checksum(config.keys.permit),
             "relay": checksum(config.keys.relay),
             "attest": checksum(config.keys.attest),
+            "orders": checksum(config.keys.orders),
         },
         "log": {"origin": config.origin, "public_key": to_hex(config.keys.log)},
         "epoch": epoch,
@@ -125,14 +133,13 @@ def _account(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any
         write_manifest,
     )
 
-    pool = Pool(settings.directory / "pool.sqlite")
-    try:
-        with both_tokens(settings) as tokens:
-            document = fill_account(tokens, pool, arguments.index, arguments.count, say)
-    finally:
-        pool.close()
+    index, count, spending = arguments.index, arguments.count, arguments.spending
+    with opened_pool(settings) as (tokens, pool):
+        document = fill_account(tokens, pool, index, count, say, spending)
     write_manifest(arguments.out, document)
     say(f"Account {arguments.index}: {arguments.count} addresses, root {document['root']}.")
+    for key in document.get("spending", []):
+        say(f"  spending key {key['index']}: {key['address']}")
     say(f"Written to {arguments.out}. Custody officers sign root, count and xpub hash.")
     return document
 

@@ -5,17 +5,18 @@ Every step looks first and completes what is missing, so an interrupted run is s
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import coincurve
-from pkcs11 import Attribute, ObjectClass, PKCS11Error
+from pkcs11 import ObjectClass, PKCS11Error
 
-from strongroom_protocol.addresses import Address, address_of_public_key
+from strongroom_protocol.addresses import Address
 from strongroom_signer import sealed
-from strongroom_signer.errors import TokenLost, Unfit
+from strongroom_signer.ceremony import keks
+from strongroom_signer.ceremony.keks import Say, Tokens
+from strongroom_signer.errors import Unfit
 from strongroom_signer.pool import Pool
 from strongroom_signer.settings import Settings
 from strongroom_signer.token import provisioning, templates
@@ -23,7 +24,7 @@ from strongroom_signer.token.keyring import Keyring, check_backend
 from strongroom_signer.token.pins import Pin
 from strongroom_signer.token.session import TokenSession
 
-Say = Callable[[str], None]
+POOL = "pool.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Founding:
     cooling_seconds: int
     loosening_seconds: int
     list_version_min: int = 1
+    kind: sealed.Kind = "online"
 
     def check(self) -> None:
         """Raises Unfit when the officers or the screener's key cannot be what is meant."""
@@ -48,14 +50,6 @@ class Founding:
             )
         if len(self.screener_key) != 32:
             raise Unfit("the screener's key must be 32 bytes in hexadecimal (Ed25519 public key)")
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Both tokens, open at once: only in a ceremony."""
-
-    vault: TokenSession
-    signer: TokenSession
 
 
 @contextmanager
@@ -75,6 +69,17 @@ def both_tokens(settings: Settings) -> Iterator[Tokens]:
         vault.close()
 
 
+@contextmanager
+def opened_pool(settings: Settings) -> Iterator[tuple[Tokens, Pool]]:
+    """Both tokens and the key table."""
+    with both_tokens(settings) as tokens:
+        pool = Pool(settings.directory / POOL, Keyring(tokens.signer).seal)
+        try:
+            yield tokens, pool
+        finally:
+            pool.close()
+
+
 def establish(settings: Settings, founding: Founding, say: Say) -> sealed.SealedConfig:
     """Make or complete everything up to the sealed configuration. Raises Unfit."""
     founding.check()
@@ -83,7 +88,7 @@ def establish(settings: Settings, founding: Founding, say: Say) -> sealed.Sealed
     _make_tokens(settings, say)
     with both_tokens(settings) as tokens:
         _make_keys(tokens, say)
-        _carry_kek(settings, tokens, say)
+        keks.settle(settings.directory / POOL, tokens, say)
         keyring = Keyring(tokens.signer)
         return _seal_config(settings, founding, keyring, say)
 
@@ -124,7 +129,7 @@ def _vault_pin(settings: Settings) -> Pin:
 
 def _make_keys(tokens: Tokens, say: Say) -> None:
     private, secret = ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY
-    for label in (templates.PERMIT, templates.RELAY, templates.ATTEST):
+    for label in templates.SIGNING:
         if tokens.signer.find(private, label) is None:
             templates.make_signing_key(tokens.signer, label)
             say(f"Key {label!r} born in the signer token.")
@@ -143,36 +148,6 @@ def _make_keys(tokens: Tokens, say: Say) -> None:
         templates.make_seal_key(tokens.vault)
 
 
-def _carry_kek(settings: Settings, tokens: Tokens, say: Say) -> None:
-    born = tokens.vault.find(ObjectClass.SECRET_KEY, templates.KEK)
-    arrived = tokens.signer.find(ObjectClass.SECRET_KEY, templates.KEK)
-    if born is None or arrived is None or not kek_works(tokens):
-        pool = Pool(settings.directory / "pool.sqlite")
-        wrapped_before = pool.accounts()
-        pool.close()
-        if wrapped_before:
-            raise Unfit("leaf keys are wrapped under a KEK that is gone: restore the tokens")
-        templates.carry_kek(tokens.vault, tokens.signer)
-        if not kek_works(tokens):
-            raise Unfit("the KEK that arrived in the signer token does not open what was wrapped")
-        say("KEK born in the vault token, carried to the signer token (RSA-OAEP), tried.")
-    elif born[Attribute.EXTRACTABLE]:
-        born[Attribute.EXTRACTABLE] = False
-
-
-def kek_works(tokens: Tokens) -> bool:
-    """Wrap a throw-away key in the vault token, unwrap it in the signer token, sign, recover."""
-    trial = coincurve.PrivateKey()
-    address = address_of_public_key(trial.public_key.format(compressed=False))
-    kek = tokens.vault.need(ObjectClass.SECRET_KEY, templates.KEK)
-    with suppress(PKCS11Error, TokenLost):
-        wrapped = templates.wrap_leaf(tokens.vault, kek, trial.secret)
-        keyring = Keyring(tokens.signer)
-        keyring.leaf(address, wrapped, b"\x01" * 32)
-        return True
-    return False
-
-
 def _seal_config(
     settings: Settings, founding: Founding, keyring: Keyring, say: Say
 ) -> sealed.SealedConfig:
@@ -187,6 +162,7 @@ def _seal_config(
         cooling_seconds=founding.cooling_seconds,
         loosening_seconds=founding.loosening_seconds,
         keys=keyring.public,
+        kind=founding.kind,
     )
     if path.exists():
         found = sealed.load(path, keyring)

@@ -268,7 +268,7 @@ def _sign(house: House, organisation: Organisation, plan: Plan) -> Plan:
     for item in plan["authorisations"]:
         leaf = listed_leaf(house, organisation, item["index"])
         inner = Authorization(house.config.chain_id, parse_address(item["delegate"]), item["nonce"])
-        signature = house.keyring.leaf(leaf.address, leaf.wrapped, inner.signing_hash())
+        signature = house.keyring.leaf(leaf.address, leaf.wrapped, inner.signing_hash(), leaf.kek)
         signed.append(SignedAuthorization(inner, signature))
     transaction = _transaction(house, plan, tuple(signed))
     signature = house.keyring.relay(transaction.signing_hash())

@@ -16,11 +16,13 @@ def status(house: House, _body: dict[str, Any], _trace: str) -> dict[str, Any]:
     return {
         "epoch": house.journal.epoch,
         "chain_id": house.config.chain_id,
+        "kind": house.config.kind,
         "trial": house.trial,
         "keys": {
             "permit": checksum(keys.permit),
             "relay": checksum(keys.relay),
             "attest": checksum(keys.attest),
+            "orders": checksum(keys.orders),
         },
         "log": {"origin": house.config.origin, "public_key": to_hex(keys.log)},
         "journal": {"size": house.journal.size, "head": to_hex(house.journal.head)},

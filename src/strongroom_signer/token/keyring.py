@@ -30,6 +30,7 @@ class PublicKeys:
     permit: Address
     relay: Address
     attest: Address
+    orders: Address
     log: bytes
 
 
@@ -40,10 +41,10 @@ class Keyring:
         """Looks every handle up once. Raises Unfit: a key is missing, or the KEK is soft."""
         self._private = {
             label: token.need(ObjectClass.PRIVATE_KEY, label)
-            for label in (templates.PERMIT, templates.RELAY, templates.ATTEST, templates.LOG)
+            for label in (*templates.SIGNING, templates.LOG)
         }
-        self._kek = token.need(ObjectClass.SECRET_KEY, templates.KEK)
-        templates.check_hardened(self._kek)
+        self._token = token
+        self._keks = self._hardened_keks()
         self._integrity = token.need(ObjectClass.SECRET_KEY, templates.INTEGRITY)
         self._leaves: OrderedDict[Address, Any] = OrderedDict()
         self.public = public_keys(token)
@@ -60,14 +61,17 @@ class Keyring:
         """Sign the provenance of an address."""
         return self._sign(self._private[templates.ATTEST], digest, self.public.attest)
 
-    def leaf(self, address: Address, blob: bytes, digest: bytes) -> Signature:
-        """Sign with a leaf: unwrapped on first use, refused if it is not the key of `address`."""
+    def order(self, digest: bytes) -> Signature:
+        """Sign the permit of a fiat order."""
+        return self._sign(self._private[templates.ORDERS], digest, self.public.orders)
+
+    def leaf(self, address: Address, blob: bytes, digest: bytes, kek: int) -> Signature:
+        """Sign with a leaf: unwrapped on first use by the KEK of generation `kek`, refused if it
+        is not the key of `address`.
+        """
         handle = self._leaves.get(address)
         if handle is None:
-            try:
-                handle = templates.unwrap_leaf(self._kek, blob)
-            except PKCS11Error as error:
-                raise TokenLost(f"a leaf could not be unwrapped: {type(error).__name__}") from None
+            handle = self._unwrap(blob, kek)
             self._leaves[address] = handle
             if len(self._leaves) > LEAF_HANDLES_MAX:
                 _, oldest = self._leaves.popitem(last=False)
@@ -82,6 +86,24 @@ class Keyring:
     def seal(self, document: bytes) -> bytes:
         """HMAC-SHA-256 by the token over a document of the signer's own."""
         return self._use(self._integrity, document, Mechanism.SHA256_HMAC)
+
+    def _unwrap(self, blob: bytes, kek: int) -> Any:
+        if kek not in self._keks:  # rotated while this process ran
+            self._keks = self._hardened_keks()
+        if kek not in self._keks:
+            raise TokenLost(f"the signer token holds no KEK of generation {kek}")
+        try:
+            return templates.unwrap_leaf(self._keks[kek], blob)
+        except PKCS11Error as error:
+            raise TokenLost(f"a leaf could not be unwrapped: {type(error).__name__}") from None
+
+    def _hardened_keks(self) -> dict[int, Any]:
+        found = templates.keks(self._token)
+        if not found:
+            self._token.need(ObjectClass.SECRET_KEY, templates.KEK)
+        for kek in found.values():
+            templates.check_hardened(kek)
+        return found
 
     def _sign(self, handle: Any, digest: bytes, expected: Address) -> Signature:
         check(len(digest) == 32 and any(digest), "a digest has 32 bytes and is not zero")
@@ -112,6 +134,7 @@ def public_keys(token: TokenSession) -> PublicKeys:
         permit=address_of_public_key(point(templates.PERMIT)),
         relay=address_of_public_key(point(templates.RELAY)),
         attest=address_of_public_key(point(templates.ATTEST)),
+        orders=address_of_public_key(point(templates.ORDERS)),
         log=point(templates.LOG),
     )
 

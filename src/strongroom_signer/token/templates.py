@@ -17,7 +17,9 @@ from strongroom_signer.token.session import TokenSession
 
 KEK, SEAL, INTEGRITY = "strongroom kek", "strongroom seal", "strongroom integrity"
 PERMIT, RELAY, ATTEST = "strongroom permit", "strongroom relay", "strongroom attest"
-LOG = "strongroom log"
+LOG, ORDERS = "strongroom log", "strongroom orders"
+# The secp256k1 keys that are born in the signer token.
+SIGNING = (PERMIT, RELAY, ATTEST, ORDERS)
 TRANSPORT_BITS = 3072
 _ED25519 = bytes.fromhex("06032b6570")  # OID 1.3.101.112 (RFC 8410)
 # PKCS#8 of a secp256k1 key, always 64 bytes: a library that drops leading zeros of the secret
@@ -98,16 +100,38 @@ def make_seal_key(token: TokenSession) -> None:
     )
 
 
-def carry_kek(vault: TokenSession, signer: TokenSession) -> None:
+def kek_label(generation: int) -> str:
+    """Each rotation makes the next generation; the first has no number."""
+    return KEK if generation == 1 else f"{KEK} {generation}"
+
+
+def keks(token: TokenSession) -> dict[int, Any]:
+    """Generation → KEK in this token, lowest first; several only while a rotation is under way.
+    Raises Unfit when two are of one generation.
+    """
+    found: dict[int, Any] = {}
+    wanted = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES}
+    for key in token.session.get_objects(wanted):
+        label = str(key[Attribute.LABEL])
+        if label.startswith(KEK):
+            generation = int(label.removeprefix(KEK) or 1)
+            if generation in found:
+                raise Unfit(f"the token {token.label!r} holds two objects named {label!r}")
+            found[generation] = key
+    return dict(sorted(found.items()))
+
+
+def carry_kek(vault: TokenSession, signer: TokenSession, generation: int) -> None:
     """Born in the vault token (wrap-only there), carried by RSA-OAEP to a transport key of the
     signer token, where it is unwrap-only. Afterwards it is extractable nowhere.
     """
-    _discard(vault, KEK)
-    _discard(signer, KEK)
+    label = kek_label(generation)
+    discard(vault, label)
+    discard(signer, label)
     born = vault.session.generate_key(
         KeyType.AES,
         256,
-        label=KEK,
+        label=label,
         store=True,
         capabilities=MechanismFlag.WRAP,
         template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: True},
@@ -135,7 +159,7 @@ def carry_kek(vault: TokenSession, signer: TokenSession) -> None:
         ObjectClass.SECRET_KEY,
         KeyType.AES,
         carried,
-        label=KEK,
+        label=label,
         mechanism=Mechanism.RSA_PKCS_OAEP,
         store=True,
         capabilities=MechanismFlag.UNWRAP,
@@ -211,8 +235,8 @@ def unwrap_leaf(kek: Any, blob: bytes) -> Any:
     )
 
 
-def _discard(token: TokenSession, label: str) -> None:
-    """Remove what an interrupted ceremony left; only called while no leaf is wrapped under it."""
+def discard(token: TokenSession, label: str) -> None:
+    """Destroy a secret key if it is there; only called while no leaf is wrapped under it."""
     found = token.find(ObjectClass.SECRET_KEY, label)
     if found is not None:
         found.destroy()

@@ -14,12 +14,11 @@ from strongroom.cli.dev.softhsm import SoftToken
 from strongroom_protocol.addresses import Address
 from strongroom_protocol.authority import parse_bundle
 from strongroom_signer.ceremony.account import fill_account
-from strongroom_signer.ceremony.establish import Founding, both_tokens, establish
+from strongroom_signer.ceremony.establish import Founding, establish, opened_pool
 from strongroom_signer.ceremony.seed import seal_new_seed
 from strongroom_signer.clock import FixedClock
 from strongroom_signer.house import House
 from strongroom_signer.operations.clearances import highest_list_version
-from strongroom_signer.pool import Pool
 from strongroom_signer.serve.dispatch import Dispatcher
 from strongroom_signer.serve.start import open_house
 from strongroom_signer.settings import Settings
@@ -37,6 +36,7 @@ from tests.integration.strongroom_signer.people import (
 
 ACCOUNTS = 160
 LEAVES = 2
+SPENDING = 2
 START = 1_800_000_000
 
 
@@ -122,14 +122,12 @@ def desk(settings: Settings) -> Iterator[Desk]:
         loosening_seconds=3600,
     )
     establish(settings, founding, lambda _words: None)
-    pool = Pool(settings.directory / "pool.sqlite")
-    with both_tokens(settings) as tokens:
+    with opened_pool(settings) as (tokens, pool):
         assert seal_new_seed(tokens.vault)
         accounts = [
-            fill_account(tokens, pool, index, LEAVES, lambda _words: None)
+            fill_account(tokens, pool, index, LEAVES, lambda _words: None, SPENDING)
             for index in range(ACCOUNTS)
         ]
-    pool.close()
     clock, log = FixedClock(START), io.StringIO()
     parts = open_house(settings, clock)
     house = parts.house

@@ -21,7 +21,7 @@ _NOT_FOR_PRIVATE = {
 
 @pytest.fixture
 def kek(desk: Desk) -> Any:
-    return desk.house.keyring._kek
+    return desk.house.keyring._keks[1]
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_signatures_are_low_s_and_recover_to_their_key(desk: Desk, leaf: Leaf) -
     for number in range(1, 33):
         digest = number.to_bytes(32, "big")
         assert recover(digest, keyring.relay(digest)) == keyring.public.relay
-        assert recover(digest, keyring.leaf(leaf.address, leaf.wrapped, digest)) == leaf.address
+        assert recover(digest, keyring.leaf(leaf.address, leaf.wrapped, digest, 1)) == leaf.address
 
 
 def test_a_swapped_blob_signs_nothing(desk: Desk, leaf: Leaf) -> None:
@@ -113,5 +113,5 @@ def test_a_swapped_blob_signs_nothing(desk: Desk, leaf: Leaf) -> None:
     keyring = desk.house.keyring
     keyring._leaves.clear()
     with pytest.raises(TokenLost, match="recover"):
-        keyring.leaf(leaf.address, stolen.wrapped, b"\x01" * 32)
+        keyring.leaf(leaf.address, stolen.wrapped, b"\x01" * 32, 1)
     keyring._leaves.clear()

@@ -1,0 +1,85 @@
+"""The KEK: born in the vault token, carried to the signer token, tried there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import coincurve
+from pkcs11 import Attribute, PKCS11Error
+
+from strongroom_protocol.addresses import address_of_public_key
+from strongroom_signer.errors import TokenLost, Unfit
+from strongroom_signer.pool import FIRST_KEK, Pool
+from strongroom_signer.token import templates
+from strongroom_signer.token.keyring import Keyring
+from strongroom_signer.token.session import TokenSession
+
+Say = Callable[[str], None]
+# Everybody can know this key: it is wrapped only to see that both tokens hold the same KEK.
+_TRIAL = coincurve.PrivateKey(hashlib.sha256(b"strongroom kek check value").digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Both tokens, open at once: only in a ceremony."""
+
+    vault: TokenSession
+    signer: TokenSession
+
+
+def settle(pool_file: Path, tokens: Tokens, say: Say) -> None:
+    """Complete the KEK in both tokens. Raises Unfit when one is gone under which keys stand."""
+    born = templates.keks(tokens.vault)
+    generation = min(born, default=FIRST_KEK)
+    if trial_blob(tokens, generation) is not None:
+        if born[generation][Attribute.EXTRACTABLE]:
+            born[generation][Attribute.EXTRACTABLE] = False
+        return
+    pool = Pool(pool_file, bytes)
+    filled = pool.accounts()
+    pool.close()
+    if filled:
+        raise Unfit("leaf keys are wrapped under a KEK that is gone: restore the tokens")
+    carry(tokens, generation, say)
+
+
+def carry(tokens: Tokens, generation: int, say: Say) -> str:
+    """Make that generation, carry it, try it; returns its check value: the first 8 bytes, in hex,
+    of a known key wrapped under it. Raises Unfit.
+    """
+    templates.carry_kek(tokens.vault, tokens.signer, generation)
+    blob = trial_blob(tokens, generation)
+    if blob is None:
+        raise Unfit("the KEK that arrived in the signer token does not open what was wrapped")
+    # The audit at each start tries this blob against the KEK.
+    tokens.signer.put_data(check_label(generation), blob)
+    value = blob[:8].hex()
+    say(
+        f"KEK {generation} born in the vault token, carried to the signer token (RSA-OAEP), tried. "
+        f"Its check value is {value}."
+    )
+    return value
+
+
+def check_label(generation: int) -> str:
+    """The data object of the signer token that holds the known key's blob."""
+    return templates.kek_label(generation) + " check"
+
+
+def trial_blob(tokens: Tokens, generation: int) -> bytes | None:
+    """A known key under the KEK (RFC 5649, 72 bytes), wrapped in the vault token; None unless the
+    signer token unwraps it and signs with it.
+    """
+    kek = templates.keks(tokens.vault).get(generation)
+    if kek is None or generation not in templates.keks(tokens.signer):
+        return None
+    address = address_of_public_key(_TRIAL.public_key.format(compressed=False))
+    with suppress(PKCS11Error, TokenLost):
+        blob = templates.wrap_leaf(tokens.vault, kek, _TRIAL.secret)
+        Keyring(tokens.signer).leaf(address, blob, b"\x01" * 32, generation)
+        return blob
+    return None
