@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,28 +110,35 @@ def settings() -> Iterator[Settings]:
         )
 
 
-@pytest.fixture(scope="session")
-def desk(settings: Settings) -> Iterator[Desk]:
-    """The signer, opened once; the clock moves only when a test moves it."""
-    founding = Founding(
-        officers=tuple(officer.address for officer in OFFICERS),
-        officer_quorum=OFFICER_QUORUM,
-        screener_key=SCREENER.public_key().public_bytes_raw(),
-        origin="strongroom.test/log",
-        cooling_seconds=7200,
-        loosening_seconds=3600,
-    )
-    establish(settings, founding, lambda _words: None)
+@contextmanager
+def opened_desk(settings: Settings, accounts: int, **changes: Any) -> Iterator[Desk]:
+    """A new signer with that many accounts; `changes` are the ceremony's decisions."""
+    decided: dict[str, Any] = {
+        "officers": tuple(officer.address for officer in OFFICERS),
+        "officer_quorum": OFFICER_QUORUM,
+        "screener_key": SCREENER.public_key().public_bytes_raw(),
+        "origin": "strongroom.test/log",
+        "cooling_seconds": 7200,
+        "loosening_seconds": 3600,
+    }
+    establish(settings, Founding(**decided | changes), lambda _words: None)
     with opened_pool(settings) as (tokens, pool):
         assert seal_new_seed(tokens.vault)
-        accounts = [
+        filled = [
             fill_account(tokens, pool, index, LEAVES, lambda _words: None, SPENDING)
-            for index in range(ACCOUNTS)
+            for index in range(accounts)
         ]
     clock, log = FixedClock(START), io.StringIO()
     parts = open_house(settings, clock)
     house = parts.house
-    yield Desk(house, parts.token, Dispatcher(house, log), clock, log, iter(accounts), settings)
+    yield Desk(house, parts.token, Dispatcher(house, log), clock, log, iter(filled), settings)
     house.journal.close()
     house.pool.close()
     parts.token.close()
+
+
+@pytest.fixture(scope="session")
+def desk(settings: Settings) -> Iterator[Desk]:
+    """The signer, opened once; the clock moves only when a test moves it."""
+    with opened_desk(settings, ACCOUNTS) as opened:
+        yield opened

@@ -1,0 +1,8 @@
+"""The cases, by subject. A new one is one function with `@attack("the refusal's code")`."""
+
+from importlib import import_module
+
+SUBJECTS = ("replays", "approvals", "policies", "clearances", "safe", "fees", "sweeps", "requests")
+
+for subject in SUBJECTS:
+    import_module(f"{__name__}.{subject}")
