@@ -72,7 +72,7 @@ def transfers(stage: Stage, chance: random.Random, *, hot: bool = False) -> Call
         giver = 0 if hot else chance.randrange(ACCOUNTS)
         taker = (giver + chance.randrange(1, ACCOUNTS)) % ACCOUNTS
         leg = Leg(f"client:{giver}", f"client:{taker}", EUR, chance.randrange(1, 100))
-        return Posting(stage.organisation, uuid4().hex, "bench.transfer", (leg,))
+        return Posting(stage.organisation, f"transfer:{uuid4().hex}", "bench.transfer", (leg,))
 
     return transfer
 
@@ -217,11 +217,9 @@ def prepare(server: EmbeddedPostgres) -> UUID:
     )
     codes = [f"client:{number}" for number in range(ACCOUNTS)]
     with database.unit(organisation, ACTOR) as uow:
-        service.open_accounts(
-            uow, [AccountRef(organisation, code, EUR) for code in ["fiat:bank:main", *codes]]
-        )
+        service.open_accounts(uow, [AccountRef(organisation, code, EUR) for code in [BANK, *codes]])
         funding = [
-            Posting(organisation, code, "bench.fund", (Leg("fiat:bank:main", code, EUR, FUNDS),))
+            Posting(organisation, f"fiat:{code}", "bench.fund", (Leg(BANK, code, EUR, FUNDS),))
             for code in codes
         ]
         auditlog.append(uow, "bench.funded", "bench", {}, rows=service.rows(funding))

@@ -20,6 +20,8 @@ REFUSALS: Final[Mapping[str, str]] = {
     "ledger.key_reused": "This key was booked before with another body. A key stands for one "
     "posting for ever; use a new one.",
     "ledger.other_organisation": "The posting belongs to another organisation than this session.",
+    "ledger.not_yours": "This process may book transfers between clients, fiat credits and the "
+    "holds of withdrawals that are not under way; all else is booked by what blocks show.",
     "ledger.original_not_found": "The posting that this one refers to does not exist.",
     "ledger.not_a_hold": "The posting referred to is not a hold.",
     "ledger.hold_resolved": "The hold was already posted, voided or expired.",

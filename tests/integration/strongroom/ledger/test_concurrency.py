@@ -26,7 +26,7 @@ def _together(work, count: int) -> list:
 
 
 def test_64_writers_meet_no_deadlock_and_no_sum_is_lost(connect):
-    books = make_books(connect, connect(pool_size=WRITERS))
+    books = make_books(connect, pool_size=WRITERS)
     books.open(codes=[f"client:{number}" for number in range(8)])
     for number in range(8):
         books.fund(f"client:{number}", 1_000)
@@ -56,7 +56,7 @@ def _batch(books: Books, keys: list[int]) -> list[str]:
     postings = [books.posting(f"k{key}", ("fiat:bank:main", "house:fees", 1)) for key in keys]
     for _ in range(20):
         try:
-            with books.database.unit(books.organisation, ACTOR) as uow:
+            with books.door.unit(books.organisation, ACTOR) as uow:
                 return [result.outcome for result in service.post(uow, postings)]
         except TransactionConflict as conflict:
             if not isinstance(conflict.__cause__, psycopg.errors.SerializationFailure):
@@ -86,7 +86,7 @@ def test_duplicates_at_the_same_moment_are_one_posting(books):
         def work(uow):
             return service.post(uow, [posting])[0].outcome
 
-        return retry.run(books.database, books.organisation, ACTOR, work)
+        return retry.run(books.door, books.organisation, ACTOR, work)
 
     assert sorted(_together(write, 12)) == ["posted"] + ["replayed"] * 11
     assert books.balance("client:b").posted == 10

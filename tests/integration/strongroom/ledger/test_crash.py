@@ -30,7 +30,7 @@ database = Database(url, clock=SystemClock(), application_name="child")
 books = Books(database, organisation, None)
 if way == "unit":
     for n in range(count):
-        books.post(books.posting(f"payment:{n}", ("client:a", "client:b", 1)))
+        books.post(books.posting(f"transfer:{n}", ("client:a", "client:b", 1)))
 else:
     writer = PostingWriter(database)
     writer.start()
@@ -111,7 +111,8 @@ def test_postgres_killed_in_the_middle_leaves_no_half_state(killable):
     assert 300 <= len(answered) < count
     with start():
         connections = Connections(found)
-        books = Books(connections(), books.organisation, connections)
+        door = connections("strongroom_worker")
+        books = Books(connections(), books.organisation, connections, door=door)
         posted = books.balance("client:b").posted
         # All that was answered is there; what was not may be, and asking again tells.
         assert posted >= len(answered)

@@ -144,7 +144,7 @@ def test_a_hold_is_posted_as_it_was_made_or_for_less(books):
 
 def test_a_hold_expires_only_when_its_time_has_come(connect):
     clock = FixedClock(datetime(2026, 5, 1, tzinfo=UTC))
-    books = make_books(connect, connect(clock=clock))
+    books = make_books(connect, clock=clock)
     books.fund("client:a", 100)
     books.post(
         books.posting(
@@ -219,7 +219,7 @@ def test_the_custody_of_a_height_leaves_later_blocks_and_their_orphans_out(books
 
 def test_a_balance_of_a_moment_can_be_asked_for_ever(connect):
     clock = FixedClock(datetime(2026, 5, 1, tzinfo=UTC))
-    books = make_books(connect, connect(clock=clock))
+    books = make_books(connect, clock=clock)
     moments = []
     for step in range(1, 6):
         clock.advance(60)
@@ -248,7 +248,7 @@ def test_house_accounts_are_folded_and_read_right_before_and_after(books):
 
 
 def test_one_posting_may_be_asked_for_with_its_error(books):
-    with books.database.unit(books.organisation, ACTOR) as uow:
+    with books.door.unit(books.organisation, ACTOR) as uow:
         with pytest.raises(PostingRefused) as refused:
             service.post_or_raise(uow, books.posting("x", ("client:a", "client:b", 1)))
         with pytest.raises(PostingInvalid) as invalid:
@@ -269,7 +269,7 @@ def test_a_missing_record_is_found(books):
     """`log verify` joins the books to the log: a unit that forgot its record is named."""
     books.fund("client:a", 5)
     books.assert_sound()
-    with books.database.unit(books.organisation, ACTOR) as uow:
+    with books.door.unit(books.organisation, ACTOR) as uow:
         service.post(uow, [books.posting(f"unlogged-{uuid4()}", ("client:a", "client:b", 5))])
     (sentence,) = books.broken()
     assert "unlogged" in sentence

@@ -1,4 +1,4 @@
-"""The tables and functions of the ledger: the SQL stands beside this file, in four parts."""
+"""The tables and functions of the ledger: the SQL stands beside this file, in five parts."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for part in ("ledger", "ledger_functions", "ledger_references", "ledger_post"):
+    parts = ("ledger", "ledger_functions", "ledger_references", "ledger_api", "ledger_post")
+    for part in parts:
         sql = Path(__file__).with_name(f"0003_{part}.sql").read_text("utf-8")
         op.get_bind().exec_driver_sql(sql, execution_options={"no_parameters": True})

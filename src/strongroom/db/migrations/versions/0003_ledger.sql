@@ -16,7 +16,14 @@ CREATE TABLE ledger_account (
     floored         boolean NOT NULL,
     opened_at       timestamptz NOT NULL,
     PRIMARY KEY (organisation_id, id),
-    UNIQUE (organisation_id, code, asset)
+    UNIQUE (organisation_id, code, asset),
+    -- The classes of ledger/rules.py, whoever opens the account.
+    CHECK ((debit_normal, floored) = CASE
+        WHEN code LIKE 'custody:%' THEN (true, true)
+        WHEN code LIKE 'fiat:bank:%' OR code LIKE 'house:gas%' THEN (true, false)
+        WHEN code LIKE 'house:%' THEN (false, false)
+        WHEN code ~ '^(client:|suspense:|quarantine|unattributed)' THEN (false, true)
+        END IS TRUE)
 );
 
 -- The one table that changes: what the entries of an account add up to. `posted` counts in the

@@ -44,6 +44,10 @@ BEGIN
         FROM ledger_resolve_references(p_now, p_organisation, p_key, p_phase, p_refers,
                                        l_item, l_debit, l_credit, l_asset, l_units) AS r;
     END IF;
+    IF session_user NOT IN ('strongroom_indexer', 'strongroom_relay', 'strongroom_worker') THEN
+        codes := ledger_judge_session(p_organisation, p_key, p_phase, p_refers, p_chain,
+                                      l_item, l_debit, l_credit, l_asset, codes);
+    END IF;
 
     -- Which accounts do the legs name? Those with a floor get their place in the locking order.
     SELECT array_agg(s.id ORDER BY s.n) FILTER (WHERE s.debit),
@@ -305,9 +309,10 @@ ALTER FUNCTION ledger_open_accounts OWNER TO strongroom_ledger;
 ALTER FUNCTION ledger_fold OWNER TO strongroom_ledger;
 ALTER FUNCTION ledger_post OWNER TO strongroom_ledger;
 ALTER FUNCTION ledger_resolve_references OWNER TO strongroom_ledger;
+ALTER FUNCTION ledger_judge_session OWNER TO strongroom_ledger;
 SET LOCAL ROLE strongroom_ledger;
-REVOKE ALL ON FUNCTION ledger_open_accounts, ledger_fold, ledger_post, ledger_resolve_references
-    FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger_open_accounts, ledger_fold, ledger_post, ledger_resolve_references,
+    ledger_judge_session FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger_open_accounts, ledger_post
     TO strongroom_api, strongroom_indexer, strongroom_relay, strongroom_worker;
 GRANT EXECUTE ON FUNCTION ledger_fold TO strongroom_relay, strongroom_worker;
