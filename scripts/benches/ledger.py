@@ -40,6 +40,7 @@ from strongroom.ledger.writer import PostingWriter
 
 ACCOUNTS = 1_000
 EUR = "EUR/2"
+BANK = "fiat:bank:main"
 FUNDS = 10**12
 BULK = 500
 CALLERS = 64

@@ -87,8 +87,12 @@ class Books:
     organisation: UUID
     connect: Connections
     codes: Sequence[str] = field(default=CODES)
-    door: Database | None = None
-    """As the worker, which may book any posting of the ledger's own tests."""
+    worker: Database | None = None
+
+    @property
+    def door(self) -> Database:
+        """As the worker, which may book any posting of the ledger's own tests."""
+        return self.worker or self.database
 
     def open(self, asset: str = EUR, codes: Sequence[str] | None = None) -> None:
         """Open the usual accounts."""
@@ -110,7 +114,7 @@ class Books:
 
     def post(self, *postings: Posting) -> list[PostingResult]:
         """One unit of work: the postings, and a record of those that were taken."""
-        with (self.door or self.database).unit(self.organisation, ACTOR) as uow:
+        with self.door.unit(self.organisation, ACTOR) as uow:
             results = service.post(uow, postings)
             taken = [one for one, result in zip(postings, results, strict=True) if not result.code]
             auditlog.append(uow, "test", "test", {}, rows=service.rows(taken))
@@ -129,7 +133,7 @@ class Books:
 
     def balance(self, code: str, asset: str = EUR) -> Balance:
         """An account's balance now."""
-        with (self.door or self.database).read(self.organisation, ACTOR) as uow:
+        with self.door.read(self.organisation, ACTOR) as uow:
             (found,) = [
                 one
                 for one in service.balances(uow, self.organisation)
@@ -164,8 +168,8 @@ class Books:
 
 def make_books(connect: Connections, *, clock: Clock | None = None, pool_size: int = 15) -> Books:
     """A new organisation with the usual accounts open."""
-    door = connect("strongroom_worker", clock=clock, pool_size=pool_size)
+    worker = connect("strongroom_worker", clock=clock, pool_size=pool_size)
     database = connect(clock=clock, pool_size=3)
-    books = Books(database, make_organisation(connect.found), connect, door=door)
+    books = Books(database, make_organisation(connect.found), connect, worker=worker)
     books.open()
     return books

@@ -111,8 +111,8 @@ def test_postgres_killed_in_the_middle_leaves_no_half_state(killable):
     assert 300 <= len(answered) < count
     with start():
         connections = Connections(found)
-        door = connections("strongroom_worker")
-        books = Books(connections(), books.organisation, connections, door=door)
+        worker = connections("strongroom_worker")
+        books = Books(connections(), books.organisation, connections, worker=worker)
         posted = books.balance("client:b").posted
         # All that was answered is there; what was not may be, and asking again tells.
         assert posted >= len(answered)
