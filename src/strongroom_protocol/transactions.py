@@ -1,4 +1,5 @@
-"""The two transactions that the relay sends: EIP-1559 (type 2) and EIP-7702 (type 4).
+"""The transactions that our keys sign: EIP-1559 (type 2), EIP-7702 (type 4), and EIP-155 for
+chains that have no fee market.
 
 Encoders that sign nonsense are how money is lost: `validate` refuses before anything is encoded.
 Access lists stay empty, contracts are made only by calling a factory.
@@ -70,16 +71,11 @@ class SignedAuthorization:
         return [*head, signature.y_parity, signature.r, signature.s]
 
 
-@dataclass(frozen=True)
-class _FeeMarketTransaction(ABC):
-    """What both types share. Fees and value in wei."""
-
-    TYPE: ClassVar[int]
+class _Transaction(ABC):
+    """What every kind has. Gas prices and value in wei."""
 
     chain_id: int
     nonce: int
-    max_priority_fee_per_gas: int
-    max_fee_per_gas: int
     gas: int
     to: Address
     value: int
@@ -89,10 +85,7 @@ class _FeeMarketTransaction(ABC):
         """Raises TransactionInvalid naming the first field that is out of bounds."""
         _check_chain(self.chain_id)
         _check_nonce(self.nonce)
-        if not 0 < self.max_fee_per_gas <= FEE_PER_GAS_MAX:
-            raise TransactionInvalid(f"max_fee_per_gas: must be 1 to {FEE_PER_GAS_MAX} wei")
-        if not 0 <= self.max_priority_fee_per_gas <= self.max_fee_per_gas:
-            raise TransactionInvalid("max_priority_fee_per_gas: must be 0 to max_fee_per_gas")
+        self._check_price()
         if not self.gas_min() <= self.gas <= GAS_MAX:
             raise TransactionInvalid(f"gas: must be {self.gas_min()} to {GAS_MAX}, is {self.gas}")
         if len(self.to) != 20 or self.to == ZERO:
@@ -108,20 +101,19 @@ class _FeeMarketTransaction(ABC):
         tokens = zeros + 4 * (len(self.data) - zeros)
         return 21_000 + max(10 * tokens, 4 * tokens + self._extra_gas())
 
+    @abstractmethod
     def max_total_fee(self) -> int:
         """The most that it can cost beyond its value, in wei."""
-        return self.gas * self.max_fee_per_gas
 
     def signing_hash(self) -> bytes:
         """The 32 bytes that the sender signs; validates first."""
         self.validate()
-        return keccak256(bytes([self.TYPE]) + encode(self._items()))
+        return keccak256(self._payload(None))
 
     def signed_bytes(self, signature: Signature) -> bytes:
         """The raw transaction, as eth_sendRawTransaction takes it; validates first."""
         self.validate()
-        items = [*self._items(), signature.y_parity, signature.r, signature.s]
-        return bytes([self.TYPE]) + encode(items)
+        return self._payload(signature)
 
     def hash(self, signature: Signature) -> bytes:
         """The transaction's hash on chain."""
@@ -135,9 +127,74 @@ class _FeeMarketTransaction(ABC):
         return 0
 
     @abstractmethod
-    def _items(self) -> list[Item]: ...
+    def _check_price(self) -> None: ...
 
-    def _common_items(self) -> list[Item]:
+    @abstractmethod
+    def _payload(self, signature: Signature | None) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class LegacyTransaction(_Transaction):
+    """EIP-155: the chain id is signed; v is twice the chain id, and 35 or 36. Any gas price that is
+    named is paid in full.
+    """
+
+    chain_id: int
+    nonce: int
+    gas_price: int
+    gas: int
+    to: Address
+    value: int
+    data: bytes
+
+    def max_total_fee(self) -> int:
+        """The most that it can cost beyond its value, in wei."""
+        return self.gas * self.gas_price
+
+    def _check_price(self) -> None:
+        if not 0 < self.gas_price <= FEE_PER_GAS_MAX:
+            raise TransactionInvalid(f"gas_price: must be 1 to {FEE_PER_GAS_MAX} wei")
+
+    def _payload(self, signature: Signature | None) -> bytes:
+        tail = [self.chain_id, 0, 0]
+        if signature is not None:
+            tail = [2 * self.chain_id + 35 + signature.y_parity, signature.r, signature.s]
+        head = [self.nonce, self.gas_price, self.gas]
+        return encode([*head, self.to, self.value, self.data, *tail])
+
+
+@dataclass(frozen=True)
+class _FeeMarketTransaction(_Transaction):
+    """What the types with a fee market share. Fees and value in wei."""
+
+    TYPE: ClassVar[int]
+
+    chain_id: int
+    nonce: int
+    max_priority_fee_per_gas: int
+    max_fee_per_gas: int
+    gas: int
+    to: Address
+    value: int
+    data: bytes
+
+    def max_total_fee(self) -> int:
+        """The most that it can cost beyond its value, in wei."""
+        return self.gas * self.max_fee_per_gas
+
+    def _check_price(self) -> None:
+        if not 0 < self.max_fee_per_gas <= FEE_PER_GAS_MAX:
+            raise TransactionInvalid(f"max_fee_per_gas: must be 1 to {FEE_PER_GAS_MAX} wei")
+        if not 0 <= self.max_priority_fee_per_gas <= self.max_fee_per_gas:
+            raise TransactionInvalid("max_priority_fee_per_gas: must be 0 to max_fee_per_gas")
+
+    def _payload(self, signature: Signature | None) -> bytes:
+        items = self._items()
+        if signature is not None:
+            items += [signature.y_parity, signature.r, signature.s]
+        return bytes([self.TYPE]) + encode(items)
+
+    def _items(self) -> list[Item]:
         return [
             self.chain_id,
             self.nonce,
@@ -156,9 +213,6 @@ class Transaction1559(_FeeMarketTransaction):
     """Type 2: a plain call."""
 
     TYPE: ClassVar[int] = 2
-
-    def _items(self) -> list[Item]:
-        return self._common_items()
 
 
 @dataclass(frozen=True)
@@ -184,7 +238,7 @@ class SetCodeTransaction(_FeeMarketTransaction):
         return 25_000 * len(self.authorizations)  # EIP-7702, PER_EMPTY_ACCOUNT_COST
 
     def _items(self) -> list[Item]:
-        return [*self._common_items(), [signed.item() for signed in self.authorizations]]
+        return [*super()._items(), [signed.item() for signed in self.authorizations]]
 
 
 def _check_chain(chain_id: int) -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import rlp as reference
 from hypothesis import given
@@ -11,22 +13,53 @@ ITEMS = st.recursive(st.binary(max_size=80), lambda inner: st.lists(inner, max_s
 LOREM = b"Lorem ipsum dolor sit amet, consectetur adipisicing elit"
 
 
-@pytest.mark.parametrize(
-    ("item", "expected"),
-    [
-        (b"dog", b"\x83dog"),
-        ([b"cat", b"dog"], b"\xc8\x83cat\x83dog"),
-        (b"", b"\x80"),
-        ([], b"\xc0"),
-        (0, b"\x80"),
-        (15, b"\x0f"),
-        (1024, b"\x82\x04\x00"),
-        ([[], [[]], [[], [[]]]], bytes.fromhex("c7c0c1c0c3c0c1c0")),
-        (LOREM, b"\xb8\x38" + LOREM),
-    ],
-)
-def test_vectors_of_the_rlp_specification(item, expected):
-    assert encode(item) == expected
+ROW = [b"asdf", b"qwer", b"zxcv"]
+ROW_BYTES = "cf84617364668471776572847a786376"
+LONG = LOREM[:55].rjust(1024, b"x")
+# ethereum/tests, RLPTests/rlptest.json, by its names; its longest text is LONG here, and
+# listofbinaries is left out.
+VECTORS: dict[str, tuple[Any, str]] = {
+    "emptystring": (b"", "80"),
+    "bytestring00": (b"\0", "00"),
+    "bytestring01": (b"\1", "01"),
+    "bytestring7F": (b"\x7f", "7f"),
+    "shortstring": (b"dog", "83646f67"),
+    "shortstring2": (LOREM[:-1], "b7" + LOREM[:-1].hex()),
+    "longstring": (LOREM, "b838" + LOREM.hex()),
+    "longstring2": (LONG, "b90400" + LONG.hex()),
+    "zero": (0, "80"),
+    "smallint": (1, "01"),
+    "smallint2": (16, "10"),
+    "smallint3": (79, "4f"),
+    "smallint4": (127, "7f"),
+    "mediumint1": (128, "8180"),
+    "mediumint2": (1000, "8203e8"),
+    "mediumint3": (100_000, "830186a0"),
+    "mediumint4": (83729609699884896815286331701780722, "8f102030405060708090a0b0c0d0e0f2"),
+    "mediumint5": (
+        105315505618206987246253880190783558935785933862974822347068935681,
+        "9c0100020003000400050006000700080009000a000b000c000d000e01",
+    ),
+    "emptylist": ([], "c0"),
+    "stringlist": ([b"dog", b"god", b"cat"], "cc83646f6783676f6483636174"),
+    "multilist": ([b"zw", [4], 1], "c6827a77c10401"),
+    "shortListMax1": ([*ROW * 3, *ROW[:2]], "f7" + ROW_BYTES[2:] * 3 + ROW_BYTES[2:22]),
+    "longList1": ([ROW] * 4, "f840" + ROW_BYTES * 4),
+    "longList2": ([ROW] * 32, "f90200" + ROW_BYTES * 32),
+    "listsoflists": ([[[], []], []], "c4c2c0c0c0"),
+    "listsoflists2": ([[], [[]], [[], [[]]]], "c7c0c1c0c3c0c1c0"),
+    "dictTest1": (
+        [[b"key%d" % number, b"val%d" % number] for number in (1, 2, 3, 4)],
+        "ec" + "".join(f"ca846b6579{digit}8476616c{digit}" for digit in (31, 32, 33, 34)),
+    ),
+    "bigint": (2**256, "a101" + "00" * 32),
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_the_public_suite_of_rlp(name):
+    item, expected = VECTORS[name]
+    assert encode(item).hex() == expected
 
 
 def test_signing_data_of_the_eip_155_example():

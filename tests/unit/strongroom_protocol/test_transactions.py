@@ -13,6 +13,7 @@ from strongroom_protocol.transactions import (
     FEE_PER_GAS_MAX,
     GAS_MAX,
     Authorization,
+    LegacyTransaction,
     SetCodeTransaction,
     SignedAuthorization,
     Transaction1559,
@@ -66,6 +67,21 @@ def test_type_2_bytes_equal_eth_account(tx):
     assert Account.recover_transaction(tx.signed_bytes(signature))[2:].lower() == (
         ADA.address.hex()
     )
+
+
+@settings(max_examples=200)
+@given(CALLS)
+def test_legacy_bytes_equal_eth_account(call):
+    fees = call.max_fee_per_gas, call.gas
+    tx = LegacyTransaction(call.chain_id, call.nonce, *fees, call.to, call.value, call.data)
+    plain = as_dict(call, gasPrice=tx.gas_price)
+    for name in ("type", "maxFeePerGas", "maxPriorityFeePerGas"):
+        del plain[name]
+    theirs = Account.from_key(ADA.secret.secret).sign_transaction(plain)
+    signature = ADA.sign(tx.signing_hash())
+    assert tx.signed_bytes(signature) == bytes(theirs.raw_transaction)
+    assert tx.hash(signature) == bytes(theirs.hash)
+    assert tx.sender(signature) == ADA.address
 
 
 @given(st.lists(st.sampled_from([ADA, BEN, CAT]), min_size=1, unique=True), st.integers(0, 2**60))
