@@ -1,0 +1,198 @@
+"""P1, P4: nonsense, floods and silence at the real socket: refused, bounded, nobody else waits."""
+
+import io
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from strongroom_protocol.wire import HEADER_BYTES, body_length, frame, parse_body
+from strongroom_signer.serve.dispatch import Dispatcher
+from strongroom_signer.serve.server import Server
+from tests.factories.parts.place import short_folder
+from tests.integration.strongroom_signer.redteam import fuzz
+from tests.integration.strongroom_signer.redteam.cases.policies import logged, note
+from tests.integration.strongroom_signer.redteam.stage import Scene, Stage, ask
+from tests.integration.strongroom_signer.test_relay import ask_for, sweep
+
+SEED = 20_260_101
+FRAMES = 3_000
+REFUSALS_AN_HOUR = 40
+STATUS = ask("status", {})
+
+
+@dataclass
+class Wire:
+    """The attacker's side of the socket."""
+
+    path: Path
+
+    def connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(10)
+        connection.connect(str(self.path))
+        return connection
+
+    def send(self, data: bytes) -> dict[str, Any] | None:
+        """The first answer to these bytes, after which nothing more is sent; None: hung up."""
+        with self.connect() as connection:
+            try:
+                connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                return None
+            return _answer(connection)
+
+
+def _answer(connection: socket.socket) -> dict[str, Any] | None:
+    header = _exactly(connection, HEADER_BYTES)
+    return parse_body(_exactly(connection, body_length(header))) if header else None
+
+
+def _exactly(connection: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        try:
+            part = connection.recv(length - len(data))
+        except ConnectionResetError:
+            return b""
+        if not part:
+            return b""
+        data += part
+    return data
+
+
+@contextmanager
+def attacked(stage: Stage, attacker: Callable[[Wire], None]) -> Iterator[Dispatcher]:
+    """Serve in this thread, which owns token and journal, while the attacker works in another."""
+    dispatcher = Dispatcher(stage.desk.house, io.StringIO(), REFUSALS_AN_HOUR)
+    failures: list[BaseException] = []
+    stop = threading.Event()
+    with short_folder("sgx") as folder:
+        wire = Wire(Path(folder) / "s.sock")
+        server = Server(wire.path, frozenset({os.getuid()}), dispatcher)
+
+        def attack() -> None:
+            try:
+                attacker(wire)
+            except BaseException as failure:  # noqa: BLE001  (told in the test's own thread)
+                failures.append(failure)
+            finally:
+                stop.set()
+
+        thread = threading.Thread(target=attack)
+        thread.start()
+        server.run(stop)
+        thread.join(20)
+    if failures:
+        raise failures[0]
+    yield dispatcher
+
+
+def lacking(it: Scene) -> list[dict[str, Any]]:
+    """Requests of every kind that are honest but for one thing, so that no bend makes them pass."""
+    company = it.company
+    payment = company.payment(it.intent(), 0, company.approvers[:1])
+    rejection = company.rejection(it.intent(), 1)
+    first = it.desk.company(founded=False).policy_first()
+    one = company.administrators[:1]
+    bodies = {
+        "vault_permit": [payment, rejection | {"approvals": rejection["approvals"][:1]}],
+        "policy_first": [first | {"officer_signatures": first["officer_signatures"][:1]}],
+        "policy_update": [company.policy_update(company.next_bundle(), one)],
+        "suspend": [{"organisation": company.reference, "signature": "0x" + "11" * 65}],
+        "relay": [
+            ask_for(company, "sweep", **sweep(company, cleared=0)),
+            ask_for(company, "vault_execution", safe_tx_hash="0x" + "11" * 32, signatures=[]),
+        ],
+        "checkpoint": [note(logged(it) - 1)["body"]],
+        "provenance": [{"organisation": "0x" + "11" * 32, "index": 0}],
+    }
+    return [ask(op, body) for op, found in bodies.items() for body in found]
+
+
+def test_three_thousand_broken_frames_are_refused_and_the_signer_serves_on(stage: Stage) -> None:
+    random = Random(SEED)
+    requests = lacking(stage.scene())
+    used, before = stage.uses.count, stage.entries()
+    honoured: list[bytes] = []
+
+    def attacker(wire: Wire) -> None:
+        for _ in range(FRAMES):
+            request = random.choice(requests)
+            data = fuzz.bent(random, request)
+            if random.random() < 0.25:
+                data = fuzz.broken(random, data)
+            answer = wire.send(data)
+            if answer is not None and answer["ok"]:
+                honoured.append(data)
+            elif answer is not None:
+                assert answer["code"].startswith("signer."), answer
+        assert (wire.send(frame(STATUS)) or {})["ok"]
+
+    with attacked(stage, attacker) as dispatcher:
+        refused = sum(n for (_, outcome), n in dispatcher.outcomes.items() if outcome == "refused")
+    assert refused > FRAMES // 2
+    harmless = (b'"op":"status"', b'"dry_run":true')
+    assert all(any(mark in data for mark in harmless) for data in honoured), honoured
+    assert (stage.uses.count, stage.entries()) == (used, before)
+
+
+def test_frames_without_end_are_refused(stage: Stage) -> None:
+    def attacker(wire: Wire) -> None:
+        for data in (
+            fuzz.deep(100), fuzz.deep(500_000), fuzz.framed(b'"' + b"a" * 900_000),
+            fuzz.framed(b"[" + b"1," * 400_000), b"\xff" * 4, b"\x00" * 4, fuzz.framed(b"{}" * 99),
+            fuzz.framed(b'{"op":"status","trace":"","body":{}}'),
+        ):  # fmt: skip
+            assert (wire.send(data) or {})["code"] == "signer.frame_malformed"
+        assert wire.send(frame(STATUS)[:-1]) is None
+        assert (wire.send(frame(STATUS)) or {})["ok"]
+
+    with attacked(stage, attacker):
+        pass
+
+
+def test_a_flood_of_refusals_leaves_a_bounded_number_of_receipts(stage: Stage) -> None:
+    size = stage.desk.house.journal.size
+
+    def attacker(wire: Wire) -> None:
+        with wire.connect() as connection:
+            for _ in range(300):
+                connection.sendall(frame(ask("sign", {})))
+                assert (_answer(connection) or {})["code"] == "signer.operation_unknown"
+
+    with attacked(stage, attacker):
+        pass
+    assert stage.desk.house.journal.size == size + REFUSALS_AN_HOUR
+
+
+def test_peers_that_say_nothing_keep_nobody_out(stage: Stage) -> None:
+    def attacker(wire: Wire) -> None:
+        with ExitStack() as quiet:
+            for _ in range(30):
+                quiet.enter_context(wire.connect()).sendall(frame(STATUS)[:7])
+            assert (wire.send(frame(STATUS)) or {})["ok"]
+
+    with attacked(stage, attacker):
+        pass
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_request_in_pieces_is_the_same_request(stage: Stage, pieces: int) -> None:
+    def attacker(wire: Wire) -> None:
+        data = frame(STATUS)
+        with wire.connect() as connection:
+            for begin in range(0, len(data), pieces):
+                connection.sendall(data[begin : begin + pieces])
+            assert (_answer(connection) or {})["ok"]
+
+    with attacked(stage, attacker):
+        pass
