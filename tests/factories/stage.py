@@ -288,7 +288,7 @@ class Stage:
                 uow,
                 withdrawal_id,
                 approver=who.address,
-                safe_tx_signature=sign(who, data.safe_tx),
+                signature=sign(who, data.typed),
                 payment_signature=readable,
             )
 

@@ -16,6 +16,7 @@ AddressText = Annotated[str, StringConstraints(max_length=64)]
 """Checked by the protocol's parse_address, which says what is wrong with it."""
 AmountText = Annotated[str, StringConstraints(max_length=100)]
 """Decimal text in the asset's unit; checked by the protocol's parse_amount."""
+WeiText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,40}$")]
 AssetCode = Annotated[str, StringConstraints(max_length=20)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,140}$")]

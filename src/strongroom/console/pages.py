@@ -37,8 +37,10 @@ Answer = TypeVar("Answer")
 class Approval(BaseModel):
     """What the approver's wallet signed in the browser."""
 
-    safe_tx_signature: str
-    payment_signature: str
+    safe_tx_signature: str | None = None
+    payment_signature: str | None = None
+    signature: str | None = None
+    """Over the order itself, for a spending key."""
 
 
 def install(app: FastAPI, _: Services) -> None:
@@ -122,7 +124,7 @@ def approve(withdrawal_id: UUID, body: Approval, found: Found, viewer: Viewer) -
             uow,
             withdrawal_id,
             approver=_own_address(uow, viewer) or "",
-            safe_tx_signature=body.safe_tx_signature,
+            signature=body.signature or body.safe_tx_signature or "",
             payment_signature=body.payment_signature,
         )
     return JSONResponse({"state": view.state})
@@ -183,10 +185,10 @@ def _card(uow: UnitOfWork, viewer: Caller, view: WithdrawalView) -> dict[str, An
     signing = withdrawals.signing_data_or_none(uow, view.id)
     own = _own_address(uow, viewer)
     picture = None
-    if signing is not None and signing.payment is not None:
-        picture = pictures.picture(
-            signing.safe_tx, policy.active(uow, viewer.organisation_id).bundle
-        )
+    if signing is not None and signing.kind == "payment":
+        bundle = policy.active(uow, viewer.organisation_id).bundle
+        draw = pictures.order_picture if signing.is_order else pictures.picture
+        picture = draw(signing.typed, bundle)
     signed = own is not None and own in {each.address for each in view.approvals}
     return {
         "view": view,

@@ -8,7 +8,9 @@ from strongroom.ledger.types import Balance
 from strongroom_protocol.addresses import ZERO, checksum, parse_address
 from strongroom_protocol.amounts import Amount, Asset, format_amount
 from strongroom_protocol.authority import Bundle
-from strongroom_protocol.safe import SafeTx, decode_payment
+from strongroom_protocol.intents import Withdrawal, domain
+from strongroom_protocol.safe import Payment, SafeTx, decode_payment
+from strongroom_protocol.structures import Structure
 from strongroom_protocol.typed_data import Domain, domain_separator, hash_struct
 
 CENTS = 2
@@ -36,7 +38,7 @@ class Picture:
     label: str
     domain_hash: str
     message_hash: str
-    safe_tx_hash: str
+    digest: str
 
 
 def line(balance: Balance) -> Line:
@@ -57,9 +59,19 @@ def picture(safe_tx: Mapping[str, Any], bundle: Bundle) -> Picture:
     """
     tx = SafeTx.from_fields(safe_tx["message"])
     vault = parse_address(safe_tx["domain"]["verifyingContract"])
-    domain = Domain(chain_id=int(safe_tx["domain"]["chainId"]), verifying_contract=vault)
-    typed = tx.typed(domain)
-    payment = decode_payment(tx)
+    safe = Domain(chain_id=int(safe_tx["domain"]["chainId"]), verifying_contract=vault)
+    return _picture(tx, safe, decode_payment(tx), bundle)
+
+
+def order_picture(order: Mapping[str, Any], bundle: Bundle) -> Picture:
+    """The same of an order that a spending key pays. Raises ProtocolError."""
+    intent = Withdrawal.from_fields(order["message"])
+    payment = Payment(intent.token, intent.to, intent.units)
+    return _picture(intent, domain(int(order["domain"]["chainId"])), payment, bundle)
+
+
+def _picture(signed: Structure, within: Domain, payment: Payment, bundle: Bundle) -> Picture:
+    typed = signed.typed(within)
     token = bundle.token_of(None if payment.token == ZERO else payment.token)
     label = next((e.label for e in bundle.address_book if e.address == payment.to), None)
     return Picture(
@@ -67,9 +79,9 @@ def picture(safe_tx: Mapping[str, Any], bundle: Bundle) -> Picture:
         asset="an unlisted token" if token is None else token.asset.symbol,
         to=checksum(payment.to),
         label=label or "not in the address book",
-        domain_hash="0x" + domain_separator(domain).hex(),
+        domain_hash="0x" + domain_separator(within).hex(),
         message_hash="0x" + hash_struct(typed.types, typed.primary, typed.values).hex(),
-        safe_tx_hash="0x" + tx.digest_in(domain).hex(),
+        digest="0x" + signed.digest_in(within).hex(),
     )
 
 

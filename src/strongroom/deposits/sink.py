@@ -169,9 +169,9 @@ def _confirmed(block: BlockView, row: Deposit) -> tuple[UUID, UUID, str, str]:
 
 
 def finish_if_over(uow: UnitOfWork, row: Deposit) -> None:
-    """A final, credited payment straight to the vault goes nowhere else: screened no more."""
+    """A final, credited payment to a wallet that pays goes nowhere else: screened no more."""
     over = row.chain_state == "finalized" and row.disposition == "credited"
-    if over and row.address_kind == "vault" and row.screening_request_id is not None:
+    if over and row.address_kind != "deposit" and row.screening_request_id is not None:
         screening.finish(uow, row.screening_request_id)
 
 

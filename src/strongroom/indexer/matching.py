@@ -19,7 +19,7 @@ from strongroom_protocol.hashing import keccak256
 TRANSFER_TOPIC: Final = keccak256(b"Transfer(address,address,uint256)")
 _TRANSFER_TEXT: Final = "0x" + TRANSFER_TOPIC.hex()
 _ADDRESS_PADDING: Final = "0x" + "00" * 12
-_TOUCHED_BY_CALL: Final = frozenset({"vault", "relay"})
+_TOUCHED_BY_CALL: Final = frozenset({"vault", "relay", "spending"})
 """Kinds whose every call and transaction concerns us, also when no value moves."""
 
 
@@ -32,7 +32,7 @@ def transfers(
 
 
 def touched_transactions(block: FetchedBlock, watched: Mapping[bytes, Watched]) -> set[int]:
-    """Indexes of the transactions sent by, or calling, a vault or a key of the house."""
+    """Indexes of the transactions sent by, or calling, a vault or a key of ours."""
     found: set[int] = set()
     for transaction in block.transactions:
         ends = (octets(transaction.sender, 20), octets(transaction.to or "0x"))

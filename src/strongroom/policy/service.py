@@ -109,8 +109,10 @@ def activate(uow: UnitOfWork, staged: Staged) -> BundleView:
                     contract=token.contract,
                     asset=token.asset.code,
                 )
+        codes = [TREASURY, *_watch_spending(uow, bundle)]
         assets = [token.asset.code for token in bundle.tokens]
-        ledger.open_accounts(uow, [AccountRef(_own(uow), TREASURY, asset) for asset in assets])
+        refs = [AccountRef(_own(uow), code, asset) for code in codes for asset in assets]
+        ledger.open_accounts(uow, refs)
         body = {"version": row.version, "digest": to_hex(row.digest), "signatures": row.signatures}
         auditlog.append(uow, "policy.activated", str(row.organisation_id), body)
         payload = {"organisation_id": str(row.organisation_id), "version": row.version}
@@ -173,6 +175,19 @@ def preview(
         spent_units=spent_units,
     )
     return evaluate(bundle, facts)
+
+
+def _watch_spending(uow: UnitOfWork, bundle: Bundle) -> list[str]:
+    """Look for what comes to the spending keys from now on; gives their custody accounts."""
+    for key in bundle.spending:
+        wallets.watch(
+            uow,
+            chain_id=bundle.chain_id,
+            address=key.address,
+            kind="spending",
+            organisation_id=_own(uow),
+        )
+    return [wallets.custody_code(bundle.chain_id, key.address) for key in bundle.spending]
 
 
 def _read(uow: UnitOfWork, content: Mapping[str, Any]) -> Bundle:

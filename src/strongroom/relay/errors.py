@@ -1,6 +1,6 @@
 """What can be wrong with an outgoing transaction, as its owner sees it."""
 
-from strongroom.kit.errors import Conflict, NotFound
+from strongroom.kit.errors import Conflict, Invalid, NotFound
 
 
 class OutgoingUnknown(NotFound):
@@ -19,3 +19,9 @@ class NotCancellable(Conflict):
     """It is mined, or was never sent: there is nothing to replace."""
 
     code = "relay.not_cancellable"
+
+
+class NonceTaken(Invalid):
+    """A signed transaction's nonce is another's, or so far ahead that it would never be mined."""
+
+    code = "relay.nonce_taken"

@@ -82,6 +82,7 @@ class RelayLoop:
                 cancel_requested=claim.cancel_requested,
                 now=self._database.clock.now(),
                 pace=self._pace,
+                offline=claim.outgoing.purpose == "cold_payment",
             )
             if step.act == "broadcast":
                 self._broadcast(claim, step.attempt)

@@ -12,6 +12,8 @@ GAS: Final[Mapping[str, int]] = {
     "vault_creation": 2_500_000,
     "delegate_deployment": 1_500_000,
     "vault_execution": 400_000,
+    # A transfer costs 21,000 to 65,000; a contract that is paid in the coin may do something.
+    "hot_payment": 100_000,
 }
 SWEEP_BASE_GAS: Final = 120_000
 SWEEP_ITEM_GAS: Final = 200_000
@@ -91,9 +93,16 @@ def next_fees(
 
 
 def next_step(
-    attempts: Sequence[AttemptState], *, cancel_requested: bool, now: datetime, pace: Pace
+    attempts: Sequence[AttemptState],
+    *,
+    cancel_requested: bool,
+    now: datetime,
+    pace: Pace,
+    offline: bool = False,
 ) -> NextStep:
-    """What to do with a claimed row; `attempts` ascending by number."""
+    """What to do with a claimed row; `attempts` ascending by number. `offline`: its key is on
+    another machine, and people bring its attempts signed.
+    """
     if not attempts:
         return NextStep("plan", 0)
     last = attempts[-1]
@@ -103,7 +112,7 @@ def next_step(
     if not signed:
         return NextStep("plan", 0)
     newest = signed[-1]
-    if newest.first_broadcast_at is None:
+    if newest.first_broadcast_at is None or offline:
         return NextStep("broadcast", newest.number, _kind(newest))
     # A bump that was refused is planned anew after a pause: the reason may pass, and a nonce that
     # stays where it is holds up everybody's transactions behind it.

@@ -1,19 +1,28 @@
 """Outgoing transactions as other rooms use them: put one in, look at it, ask for its cancel."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from strongroom.db.database import UnitOfWork
-from strongroom.relay.errors import NotCancellable, OutgoingUnknown, RefTaken
+from strongroom.relay.errors import NonceTaken, NotCancellable, OutgoingUnknown, RefTaken
 from strongroom.relay.models import Outgoing, OutgoingAttempt
-from strongroom.relay.types import FeeCap, OutgoingView, Purpose
+from strongroom.relay.types import (
+    AttemptKind,
+    FeeCap,
+    Fees,
+    OutgoingView,
+    Purpose,
+    SignedAttempt,
+)
 
 NO_CAP = FeeCap()
 """Only the relay's own cap, and the signer's."""
+NONCES_AHEAD_MAX: Final = 64
+"""Payments that were signed offline and are still on their way to us."""
 
 
 def enqueue(
@@ -69,6 +78,67 @@ def enqueue(
             "for one transaction."
         )
     return found.id
+
+
+def take_signed(
+    uow: UnitOfWork,
+    found: OutgoingView,
+    kind: AttemptKind,
+    signed: SignedAttempt,
+    fees: Fees,
+) -> None:
+    """Put in an attempt that an offline machine signed, to be sent as it is; the caller has looked
+    that it does what `found` says. The same bytes again change nothing. Raises NonceTaken.
+    """
+    row = _row(uow, found.organisation_id, found.id)
+    there = uow.session.scalars(
+        select(OutgoingAttempt).where(
+            OutgoingAttempt.organisation_id == row.organisation_id,
+            OutgoingAttempt.outgoing_id == row.id,
+        )
+    ).all()
+    if signed.hash in {attempt.hash for attempt in there}:
+        return
+    check_nonce(uow, row.chain_id, signed, row.ref)
+    uow.session.add(
+        OutgoingAttempt(
+            organisation_id=row.organisation_id,
+            outgoing_id=row.id,
+            attempt=len(there),
+            kind=kind,
+            gas=fees.gas,
+            max_fee_per_gas_wei=fees.max_fee_per_gas_wei,
+            max_priority_fee_per_gas_wei=fees.max_priority_fee_per_gas_wei,
+            planned_at=uow.now,
+            raw=signed.raw,
+            hash=signed.hash,
+            stored_at=uow.now,
+        )
+    )
+    row.sender, row.nonce = signed.sender, signed.nonce
+    row.state = "signed" if row.state == "queued" else row.state
+    row.due_at = row.updated_at = uow.now
+    uow.session.flush()
+
+
+def check_nonce(uow: UnitOfWork, chain_id: int, signed: SignedAttempt, ref: bytes | None) -> None:
+    """Check: the nonce is no other transaction's, this one's if it has one, and not far ahead of
+    the last that we know: one that is never reached is never mined. Raises NonceTaken.
+    """
+    rows = uow.session.execute(
+        select(Outgoing.ref, Outgoing.nonce).where(
+            Outgoing.chain_id == chain_id, Outgoing.sender == signed.sender
+        )
+    ).all()
+    own = next((row.nonce for row in rows if row.ref == ref), None)
+    taken = {row.nonce for row in rows if row.ref != ref}
+    last = max((row.nonce for row in rows), default=-1)
+    ahead = signed.nonce > last + NONCES_AHEAD_MAX
+    if signed.nonce in taken or ahead or own not in (None, signed.nonce):
+        raise NonceTaken(
+            f"Its nonce {signed.nonce} does not fit: the wallet's last one here is {last}, and a "
+            "nonce belongs to one payment for ever. Look at the offline machine's journal."
+        )
 
 
 def get(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> OutgoingView:

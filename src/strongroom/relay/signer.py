@@ -1,4 +1,6 @@
-"""The OutgoingSigner that asks strongroom-signer, by its operation `relay`."""
+"""The OutgoingSigner that asks strongroom-signer: by `relay` for the relay's own key, and by
+`spending_payment` for the hot keys of organisations.
+"""
 
 from strongroom.kit.check import check
 from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt
@@ -19,18 +21,14 @@ class SocketSigner:
         self, outgoing: OutgoingView, attempt: int, kind: AttemptKind, fees: Fees
     ) -> SignedAttempt:
         """One attempt, idempotent by (ref, attempt). Raises SignerRefused, SignerUnavailable."""
-        body = {
-            **({} if kind == "cancel" else outgoing.payload),
-            "purpose": "cancel" if kind == "cancel" else outgoing.purpose,
-            "ref": to_hex(outgoing.ref),
-            "attempt": attempt,
-            "fees": {
-                "gas": str(fees.gas),
-                "max_fee_per_gas": str(fees.max_fee_per_gas_wei),
-                "max_priority_fee_per_gas": str(fees.max_priority_fee_per_gas_wei),
-            },
-        }
-        answer = self._client.relay(body)
+        asked = {"attempt": attempt, "fees": fees.fields()}
+        if outgoing.purpose == "hot_payment":
+            what = {"kind": "cancel" if kind == "cancel" else "payment", "dry_run": False}
+            answer = self._client.spending_payment({**outgoing.payload, **asked, **what})
+        else:
+            fields = {"purpose": "cancel"} if kind == "cancel" else outgoing.payload
+            named = {"purpose": outgoing.purpose, "ref": to_hex(outgoing.ref)}
+            answer = self._client.relay({**named, **fields, **asked})
         signed = SignedAttempt(
             sender=parse_address(answer["from"]),
             nonce=int(answer["nonce"])

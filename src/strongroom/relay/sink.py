@@ -32,14 +32,17 @@ class RelaySink:
         self._relay_address = relay_address
 
     def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
-        """Rows become `mined`; each transaction of the relay's key costs the house its gas."""
+        """Rows become `mined`; each transaction of the relay's key costs the house its gas. What a
+        spending key's costs is its withdrawal's to book.
+        """
         ours = [seen for seen in block.transactions if seen.sender == self._relay_address]
-        rows = _rows_by_hash(uow, [seen.hash for seen in ours])
-        for seen in ours:
+        rows = _rows_by_hash(uow, [seen.hash for seen in block.transactions])
+        for seen in block.transactions:
             row = rows.get(seen.hash)
             if row is None:
-                counter("strongroom_relay_foreign_total", "Relay key used by others.").inc()
-                log.error("relay.foreign_transaction", hash="0x" + seen.hash.hex())
+                if seen.sender == self._relay_address:
+                    counter("strongroom_relay_foreign_total", "Relay key used by others.").inc()
+                    log.error("relay.foreign_transaction", hash="0x" + seen.hash.hex())
                 continue
             row.state, row.succeeded = "mined", seen.status
             row.mined_hash, row.mined_height = seen.hash, block.height

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-Purpose = Literal["vault_creation", "delegate_deployment", "vault_execution", "sweep"]
+Purpose = Literal[
+    "vault_creation", "delegate_deployment", "vault_execution", "sweep", "hot_payment",
+    "cold_payment",
+]  # fmt: skip
 State = Literal["queued", "signed", "broadcast", "mined", "finalized", "failed", "cancelled"]
 AttemptKind = Literal["payload", "cancel"]
 
@@ -22,6 +25,14 @@ class Fees:
     def total_wei(self) -> int:
         """The most that the transaction can cost."""
         return self.gas * self.max_fee_per_gas_wei
+
+    def fields(self) -> dict[str, str]:
+        """As the signer is asked for them."""
+        return {
+            "gas": str(self.gas),
+            "max_fee_per_gas": str(self.max_fee_per_gas_wei),
+            "max_priority_fee_per_gas": str(self.max_priority_fee_per_gas_wei),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,10 @@ class SignerClient:
         """The Permit for one Safe transaction, or its dry verdict."""
         return self.call("vault_permit", body)
 
+    def spending_payment(self, body: Body) -> dict[str, Any]:
+        """One signed attempt of a hot key's payment, or its dry verdict; by (intent, attempt)."""
+        return self.call("spending_payment", body)
+
     def relay(self, body: Body) -> dict[str, Any]:
         """One signed attempt of an outgoing transaction; idempotent by (ref, attempt)."""
         return self.call("relay", body)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-AddressKind = Literal["deposit", "vault", "relay"]
+AddressKind = Literal["deposit", "vault", "relay", "spending"]
 
 
 @dataclass(frozen=True, slots=True)

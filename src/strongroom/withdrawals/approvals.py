@@ -11,47 +11,42 @@ from strongroom.db.database import UnitOfWork
 from strongroom.kit.crash import crash_point
 from strongroom.policy import service as policy
 from strongroom.policy.errors import NoneActive
-from strongroom.withdrawals import errors, lifecycle, repository, rules
+from strongroom.withdrawals import errors, lifecycle, repository, rules, wallet
+from strongroom.withdrawals.judging import judge
 from strongroom.withdrawals.models import Withdrawal, WithdrawalApproval
 from strongroom.withdrawals.types import Kind, SigningData
-from strongroom_protocol import safe, typed_data
-from strongroom_protocol.addresses import ZERO, Address, checksum, parse_address
+from strongroom_protocol.addresses import Address, checksum, parse_address
 from strongroom_protocol.bundle import Bundle, Person
 from strongroom_protocol.encoding import from_hex
 from strongroom_protocol.errors import ProtocolError
-from strongroom_protocol.intents import Rejection, VaultPayment
-from strongroom_protocol.policy import Facts, Verdict, evaluate
+from strongroom_protocol.intents import Rejection
 from strongroom_protocol.signatures import Signature, recover
-
-SIGNABLE: dict[str, Kind] = {"awaiting_approval": "payment", "voiding": "rejection"}
-"""What people sign in which state."""
 
 
 def signing_data(uow: UnitOfWork, row: Withdrawal) -> SigningData | None:
     """What approvers sign now, made from the very bytes; None when nothing is to be signed."""
-    kind = SIGNABLE.get(row.state)
+    kind = wallet.kind_to_sign(row)
     if kind is None:
         return None
     bundle = policy.active(uow, row.organisation_id).bundle
-    tx, tx_hash = _safe_tx(row, kind, bundle.chain_id)
-    wallet = lifecycle.intent_of(row).wallet
-    payment = None
-    if kind == "payment":
-        payment = _readable(row, tx_hash).as_json(bundle.chain_id)
+    made = wallet.to_sign(row, kind, bundle.chain_id)
     there = _people_of(bundle, repository.approvals(uow, row, kind))
     return SigningData(
         kind=kind,
-        safe_tx=typed_data.as_json(tx.typed(safe.domain(bundle.chain_id, wallet))),
-        payment=payment,
-        safe_tx_hash=tx_hash,
+        is_order=wallet.is_spending(row),
+        typed=made.typed,
+        payment=None if made.readable is None else made.readable.as_json(bundle.chain_id),
+        digest=made.digest,
         required=required(uow, row, bundle),
         approved_by=tuple(person.id for person in there),
     )
 
 
 def required(uow: UnitOfWork, row: Withdrawal, bundle: Bundle) -> tuple[str, ...]:
-    """Who must approve, in words; what the rules and the vault's own threshold ask for."""
+    """Who must approve, in words; what the rules and the wallet's own threshold ask for."""
     if row.state == "voiding":
+        if wallet.is_spending(row):
+            return ()
         return (f"{bundle.vault.threshold} owners of the vault",)
     verdict = judge(uow, row, bundle, frozenset())
     return tuple(need.sentence() for need in verdict.required)
@@ -62,10 +57,11 @@ def approve(
     row: Withdrawal,
     *,
     approver: str,
-    safe_tx_signature: str,
+    signature: str,
     payment_signature: str | None,
 ) -> None:
-    """Count one person's approval of the payment, or in `voiding` of the rejection.
+    """Count one person's approval of the payment, or in `voiding` of the rejection. `signature`:
+    over the Safe transaction, or for a spending key over the order itself.
 
     Raises Expired, NotAwaitingApproval, SignatureMalformed, PaymentSignatureMissing,
     SignatureOverOtherBytes, ApproverUnknown, ApproverRemoved, InitiatorCannotApprove,
@@ -79,11 +75,12 @@ def approve(
         raise errors.InitiatorCannotApprove(
             f"{person.name} ordered this payment and cannot approve it; somebody else must."
         )
-    _, tx_hash = _safe_tx(row, kind, bundle.chain_id)
-    signed = _signature(safe_tx_signature, tx_hash, address, "the Safe transaction")
+    made = wallet.to_sign(row, kind, bundle.chain_id)
+    what = "the order" if wallet.is_spending(row) else "the Safe transaction"
+    signed = _signature(signature, made.digest, address, what)
     readable = None
-    if kind == "payment":
-        digest = _readable(row, tx_hash).digest(bundle.chain_id)
+    if made.readable is not None:
+        digest = made.readable.digest(bundle.chain_id)
         readable = _payment_signature(payment_signature, digest, address)
     if person.id in {one.person for one in repository.approvals(uow, row, kind)}:
         raise errors.AlreadyApproved(
@@ -97,8 +94,8 @@ def approve(
             kind=kind,
             person=person.id,
             address=address,
-            safe_tx_hash=tx_hash,
-            safe_tx_signature=signed.to_bytes(),
+            digest=made.digest,
+            signature=signed.to_bytes(),
             payment_signature=None if readable is None else readable.to_bytes(),
             created_at=uow.now,
         )
@@ -154,22 +151,9 @@ def cancel(uow: UnitOfWork, row: Withdrawal, *, reason: str, signature: str) -> 
         lifecycle.end_unbound(uow, row, "cancelled", sentence)
         return
     lifecycle.begin_voiding(uow, row, "cancelled", sentence)
+    if row.wallet_kind == "hot":
+        row.due_at = uow.now  # the relay replaces the key's transaction, without people
     lifecycle.record(uow, row)
-
-
-def judge(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, approvers: frozenset[str]) -> Verdict:
-    """The verdict as the signer will find it, with these people's approvals."""
-    spent = repository.spent_in_a_day(uow, row.organisation_id, row.asset)
-    facts = Facts(
-        initiator=row.initiator,
-        asset=row.asset,
-        units=row.units,
-        destination=Address(row.destination),
-        now=int(uow.now.timestamp()),
-        spent_units=max(spent - row.units, 0),
-        approvers=approvers,
-    )
-    return evaluate(bundle, facts)
 
 
 def counted(
@@ -179,7 +163,7 @@ def counted(
     keys = {
         person.id: person.address
         for person in bundle.people
-        if person.address in bundle.vault.owners and "approver" in person.roles
+        if person.address in wallet.approvers(row, bundle)
     }
     return [
         one for one in repository.approvals(uow, row, kind) if keys.get(one.person) == one.address
@@ -210,7 +194,7 @@ def _kind_now(uow: UnitOfWork, row: Withdrawal) -> Kind:
         )
     if row.state == "expired":
         raise errors.Expired("The order has expired; order it again.")
-    kind = SIGNABLE.get(row.state)
+    kind = wallet.kind_to_sign(row)
     if kind is None:
         raise errors.NotAwaitingApproval(
             f"The withdrawal is {row.state}: {row.reason} There is nothing to approve."
@@ -223,7 +207,7 @@ def _approver(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, address: Address
     person = bundle.person_of(address)
     if person is not None and person.id == row.initiator and row.state != "voiding":
         return person  # known, and told so by the caller: that is not a stranger's mistake
-    if person is not None and "approver" in person.roles and address in bundle.vault.owners:
+    if person is not None and address in wallet.approvers(row, bundle):
         return person
     if _was_approver(uow, row, address):
         raise errors.ApproverRemoved(
@@ -231,8 +215,8 @@ def _approver(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, address: Address
             "the signature is void."
         )
     raise errors.ApproverUnknown(
-        f"{checksum(address)} is no approver of this organisation. Approvers are the vault's "
-        "owners whom the signed policy names."
+        f"{checksum(address)} is no approver of this payment. Approvers are those whom the signed "
+        "policy names; for the vault they are its owners, too."
     )
 
 
@@ -241,7 +225,7 @@ def _was_approver(uow: UnitOfWork, row: Withdrawal, address: Address) -> bool:
         before = policy.at_version(uow, row.organisation_id, row.policy_version).bundle
     except NoneActive:
         return False
-    return address in before.vault.owners and address in before.addresses_with("approver")
+    return address in wallet.approvers(row, before)
 
 
 def _check_version(row: Withdrawal, bundle: Bundle) -> None:
@@ -276,16 +260,6 @@ def _signature(text: str, digest: bytes, address: Address, what: str) -> Signatu
             "key, or changed bytes, were signed. Fetch what is to be signed again."
         )
     return signature
-
-
-def _safe_tx(row: Withdrawal, kind: str, chain_id: int) -> tuple[safe.SafeTx, bytes]:
-    tx = lifecycle.safe_tx_of(row, kind)
-    return tx, safe.safe_tx_hash(chain_id, lifecycle.intent_of(row).wallet, tx)
-
-
-def _readable(row: Withdrawal, tx_hash: bytes) -> VaultPayment:
-    token = ZERO if row.token is None else Address(row.token)
-    return VaultPayment(row.intent, tx_hash, Address(row.destination), token, row.units)
 
 
 def _people_of(bundle: Bundle, found: Sequence[WithdrawalApproval]) -> list[Person]:

@@ -139,3 +139,15 @@ class NotCancellable(Conflict):
     """It has ended, or its payment is mined."""
 
     code = "withdrawal.not_cancellable"
+
+
+class SignedWrong(Invalid):
+    """What was brought back from the offline signer is not this withdrawal's transaction."""
+
+    code = "withdrawal.signed_wrong"
+
+
+class NotForOffline(Conflict):
+    """There is nothing to sign on an offline machine for this withdrawal now."""
+
+    code = "withdrawal.not_for_offline"

@@ -3,24 +3,23 @@
 Every function takes the row locked. Lock order: withdrawal → vault → ledger.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from strongroom.auditlog import service as auditlog
 from strongroom.db import outbox
 from strongroom.db.database import UnitOfWork
 from strongroom.ledger import service as ledger
+from strongroom.ledger.errors import refusal
 from strongroom.ledger.types import Leg, Posting
 from strongroom.policy import service as policy
 from strongroom.screening import service as screening
 from strongroom.vaults import service as vaults
-from strongroom.wallets import service as wallets
-from strongroom.withdrawals import repository, rules
+from strongroom.wallets.service import NATIVE_ASSET
+from strongroom.withdrawals import repository, rules, wallet
 from strongroom.withdrawals.models import Withdrawal
-from strongroom_protocol.addresses import ZERO, Address, checksum
+from strongroom_protocol.addresses import checksum
 from strongroom_protocol.amounts import Amount, Asset
 from strongroom_protocol.encoding import to_hex
-from strongroom_protocol.intents import Withdrawal as Intent
-from strongroom_protocol.safe import SafeTx, payment_safe_tx, rejection_safe_tx, safe_tx_hash
 
 TOPIC = "withdrawals.advance"
 
@@ -30,26 +29,25 @@ def payload_of(row: Withdrawal) -> dict[str, str]:
     return {"withdrawal_id": str(row.id)}
 
 
-def intent_of(row: Withdrawal) -> Intent:
-    """What the initiator signed."""
-    return Intent.from_fields(row.fields)
+def fee_leg(row: Withdrawal, custody: str, units: int) -> Leg:
+    """Wei of gas: from the client's account, out of the wallet's custody."""
+    return Leg(debit=row.source, credit=custody, asset=NATIVE_ASSET, units=units)
 
 
-def safe_tx_of(row: Withdrawal, kind: str) -> SafeTx:
-    """The Safe transaction of its nonce: the payment, or the rejection that kills the payment."""
-    nonce = row.safe_nonce or 0
-    intent = intent_of(row)
-    if kind == "rejection":
-        return rejection_safe_tx(intent.wallet, nonce)
-    token = ZERO if row.token is None else Address(row.token)
-    return payment_safe_tx(token, Address(row.destination), row.units, nonce)
-
-
-def leg_of(uow: UnitOfWork, row: Withdrawal) -> Leg:
-    """What it moves in the books: from the client's account, out of the vault's custody."""
-    vault = vaults.get_of(uow, row.organisation_id)
-    custody = wallets.custody_code(vault.chain_id, vault.address)
-    return Leg(debit=row.source, credit=custody, asset=row.asset, units=row.units)
+def holds(row: Withdrawal, chain_id: int) -> list[Posting]:
+    """What it reserves in the books: the payment, and the gas where the wallet pays for it."""
+    custody = wallet.custody_of(row, chain_id)
+    memo = {"intent": to_hex(row.intent), "reference": row.reference}
+    legs = {"held": Leg(row.source, custody, row.asset, row.units)}
+    if wallet.fee_held(row):
+        legs["fee_held"] = fee_leg(row, custody, wallet.fee_held(row))
+    keys = {"held": rules.hold_key(row.id), "fee_held": rules.fee_key(row.id)}
+    return [
+        Posting(
+            row.organisation_id, keys[what], f"withdrawal.{what}", (leg,), phase="hold", memo=memo
+        )
+        for what, leg in legs.items()
+    ]
 
 
 def describe(row: Withdrawal) -> dict[str, object]:
@@ -71,10 +69,10 @@ def describe(row: Withdrawal) -> dict[str, object]:
 def record(
     uow: UnitOfWork,
     row: Withdrawal,
-    posting: Posting | None = None,
+    postings: Sequence[Posting] = (),
     more: Mapping[str, object] | None = None,
 ) -> None:
-    """The unit's one audit record, and then the posting that it commits to: the last statement.
+    """The unit's one audit record, and then the postings that it commits to: the last statement.
 
     Raises PostingRefused.
     """
@@ -83,11 +81,12 @@ def record(
         f"withdrawal.{row.state}",
         str(row.id),
         {**describe(row), **(more or {})},
-        rows=None if posting is None else ledger.rows([posting]),
+        rows=ledger.rows(postings) if postings else None,
         organisation_id=row.organisation_id,
     )
-    if posting is not None:
-        ledger.post_or_raise(uow, posting)
+    for posting, booked in zip(postings, ledger.post(uow, postings), strict=True):
+        if booked.code is not None:
+            raise refusal(booked.code, posting.key)
 
 
 def amount_of(row: Withdrawal) -> Amount:
@@ -113,25 +112,32 @@ def begin_voiding(uow: UnitOfWork, row: Withdrawal, void_to: str, reason: str) -
         uow,
         row,
         "voiding",
-        f"{reason} Its Safe nonce may still pay, so the money stays held until the people's "
-        "same-nonce rejection is final.",
+        f"{reason} {wallet.voiding_sentence(row)}",
     )
 
 
-def released(uow: UnitOfWork, row: Withdrawal) -> Posting | None:
-    """The posting that lets go of its money, if it is held; the caller books it."""
+def released(uow: UnitOfWork, row: Withdrawal, *, fee: bool = True) -> list[Posting]:
+    """The postings that let go of its money, if it is held; the caller books them. Without `fee`
+    the gas stays held, to be booked as what it came to.
+    """
     if not row.held:
-        return None
+        return []
     row.held = False
     uow.session.flush()
-    return Posting(
-        organisation_id=row.organisation_id,
-        key=rules.void_key(row.id),
-        kind="withdrawal.released",
-        legs=(),
-        phase="void",
-        refers_to=rules.hold_key(row.id),
-    )
+    keys = [rules.hold_key(row.id)]
+    if fee and wallet.fee_held(row):
+        keys.append(rules.fee_key(row.id))
+    return [
+        Posting(
+            organisation_id=row.organisation_id,
+            key=rules.void_key(key),
+            kind="withdrawal.released",
+            legs=(),
+            phase="void",
+            refers_to=key,
+        )
+        for key in keys
+    ]
 
 
 def close_screening(uow: UnitOfWork, row: Withdrawal) -> None:
@@ -167,8 +173,9 @@ def advance(uow: UnitOfWork, row: Withdrawal) -> None:
     if _outdated(uow, row) or not _cleared(uow, row):
         return
     if row.state == "screening":
-        repository.step(uow, row, "queued", "Screening is clear; it waits for its Safe nonce.")
-    if row.state == "queued" and _give_nonce(uow, row):
+        repository.step(uow, row, "queued", "Screening is clear; it waits for its turn.")
+    if row.state == "queued" and (wallet.is_spending(row) or _give_nonce(uow, row)):
+        repository.step(uow, row, "awaiting_approval", "It waits for the people to approve.")
         record(uow, row)
 
 
@@ -216,7 +223,5 @@ def _give_nonce(uow: UnitOfWork, row: Withdrawal) -> bool:
         row.updated_at = uow.now
         return False
     row.safe_nonce = repository.next_safe_nonce(uow, row)
-    intent = intent_of(row)
-    row.safe_tx_hash = safe_tx_hash(vault.chain_id, intent.wallet, safe_tx_of(row, "payment"))
-    repository.step(uow, row, "awaiting_approval", "It waits for the people to approve.")
+    row.safe_tx_hash = wallet.to_sign(row, "payment", vault.chain_id).digest
     return True

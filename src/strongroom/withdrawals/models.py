@@ -25,7 +25,11 @@ class Withdrawal(Base):
     initiator: Mapped[str]
     """Id of the person in the policy bundle."""
     initiator_signature: Mapped[bytes]
-    vault_id: Mapped[UUID]
+    wallet: Mapped[bytes]
+    """The address that pays."""
+    wallet_kind: Mapped[str]
+    """vault, hot or cold: see wallet.py."""
+    vault_id: Mapped[UUID | None]
     source: Mapped[str]
     """The client account that pays, for example client:treasury."""
     asset: Mapped[str]
@@ -55,7 +59,9 @@ class Withdrawal(Base):
     lease_until: Mapped[datetime | None]
     attempt: Mapped[int] = mapped_column(Integer)
     due_at: Mapped[datetime | None]
-    """When the relay's permit loop looks at it; none = it waits for somebody else."""
+    """When the relay's loop of its kind looks at it; none = it waits for somebody else."""
+    outgoing_id: Mapped[UUID | None]
+    """A spending key's transaction at the relay; a vault's stand with their Permits."""
     request_id: Mapped[str]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -87,8 +93,9 @@ class WithdrawalApproval(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     person: Mapped[str] = mapped_column(primary_key=True)
     address: Mapped[bytes]
-    safe_tx_hash: Mapped[bytes]
-    safe_tx_signature: Mapped[bytes]
+    digest: Mapped[bytes]
+    """Of the Safe transaction, or for a spending key of the order itself."""
+    signature: Mapped[bytes]
     payment_signature: Mapped[bytes | None]
     created_at: Mapped[datetime]
 
@@ -107,4 +114,19 @@ class WithdrawalPermit(Base):
     valid_until: Mapped[datetime]
     permit_signature: Mapped[bytes]
     outgoing_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+
+
+class WithdrawalSigned(Base):
+    """What an offline signer signed for a cold wallet, as it was brought back; append-only."""
+
+    __tablename__ = "withdrawal_signed"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str]
+    """payment, or cancel: the same nonce, sent to the wallet itself."""
+    raw: Mapped[bytes]
+    hash: Mapped[bytes]
     created_at: Mapped[datetime]

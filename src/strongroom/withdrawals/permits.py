@@ -153,7 +153,8 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
     rows = lease.claim(
         uow,
         "withdrawal",
-        "due_at <= %(now)s AND state IN ('approved', 'binding', 'voiding')",
+        "due_at <= %(now)s AND state IN ('approved', 'binding', 'voiding')"
+        " AND wallet_kind = 'vault'",
         LEASE_SECONDS,
         1,
         parameters={"now": uow.now},
@@ -178,7 +179,7 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
         "kind": kind,
         "approvals": [
             {
-                "safe_tx_signature": to_hex(one.safe_tx_signature),
+                "safe_tx_signature": to_hex(one.signature),
                 "payment_signature": None
                 if one.payment_signature is None
                 else to_hex(one.payment_signature),
@@ -199,7 +200,7 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
         kind=kind,
         turn=turn,
         evidence=evidence,
-        owners=tuple(to_hex(one.safe_tx_signature) for one in there),
+        owners=tuple(to_hex(one.signature) for one in there),
         cap=FeeCap(bundle.max_fee_per_gas_wei, most_wei or None),
         chain_id=bundle.chain_id,
         organisation=bundle.organisation,

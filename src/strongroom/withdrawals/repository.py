@@ -128,17 +128,20 @@ def of_safe_tx(uow: UnitOfWork, hashes: Sequence[bytes]) -> list[tuple[UUID, UUI
     return sorted(found, key=lambda one: (one[1], one[2]))
 
 
-def spent_in_a_day(uow: UnitOfWork, organisation_id: UUID, asset: str) -> int:
-    """Units of one asset that left, or are about to, by orders of the last day."""
-    found = uow.session.scalar(
-        select(func.coalesce(func.sum(Withdrawal.units), 0)).where(
-            Withdrawal.organisation_id == organisation_id,
-            Withdrawal.asset == asset,
-            Withdrawal.created_at > uow.now - DAY,
-            Withdrawal.state.not_in(sorted(rules.ENDED - {"finalized"})),
-        )
-    )
-    return int(found or 0)
+def spent_in_a_day(
+    uow: UnitOfWork, organisation_id: UUID, asset: str, wallet: bytes | None = None
+) -> int:
+    """Units of one asset that left, or are about to, by orders of the last day; of one wallet."""
+    wanted = [
+        Withdrawal.organisation_id == organisation_id,
+        Withdrawal.asset == asset,
+        Withdrawal.created_at > uow.now - DAY,
+        Withdrawal.state.not_in(sorted(rules.ENDED - {"finalized"})),
+    ]
+    if wallet is not None:
+        wanted.append(Withdrawal.wallet == wallet)
+    query = select(func.coalesce(func.sum(Withdrawal.units), 0)).where(*wanted)
+    return int(uow.session.scalar(query) or 0)
 
 
 def slot_holder(uow: UnitOfWork, row: Withdrawal) -> Withdrawal | None:

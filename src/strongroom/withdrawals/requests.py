@@ -4,9 +4,9 @@ Everything that can be said at once is said at once, each mistake with its own c
 held in the same unit, so an order that was accepted has its money.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, NotRequired, TypedDict, Unpack, cast
 from uuid import UUID
 
 from sqlalchemy import select
@@ -21,46 +21,56 @@ from strongroom.ledger.types import Posting
 from strongroom.policy import service as policy
 from strongroom.policy.types import ActiveBundle
 from strongroom.screening import service as screening
-from strongroom.vaults import service as vaults
-from strongroom.vaults.types import VaultView
 from strongroom.wallets import service as wallets
-from strongroom.withdrawals import errors, lifecycle, repository, rules
+from strongroom.wallets.service import NATIVE_ASSET
+from strongroom.withdrawals import errors, lifecycle, repository, wallet
+from strongroom.withdrawals.judging import judge_order
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.types import PreparedWithdrawal
+from strongroom.withdrawals.wallet import FIRST_EPOCH, Wallet
 from strongroom_protocol.addresses import ZERO, parse_address
 from strongroom_protocol.amounts import Amount, Asset, parse_amount
 from strongroom_protocol.bundle import Bundle, Person, Token
 from strongroom_protocol.encoding import from_decimal, from_hex, to_hex
 from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.intents import Withdrawal as Intent
-from strongroom_protocol.policy import Facts, Verdict, evaluate
 from strongroom_protocol.signatures import Signature, SignatureInvalid, recover
 
 TREASURY: Final = "client:treasury"
+VALIDITY_SECONDS: Final = 86_400
 VALIDITY_SECONDS_MIN: Final = 60
 VALIDITY_SECONDS_MAX: Final = 30 * 86_400
 """An approval that can be used for months is one that nobody remembers having given."""
 
 
-def prepare(
-    uow: UnitOfWork,
-    *,
-    asset: str,
-    to: str,
-    amount: str,
-    reference: str,
-    max_fee_wei: str | None = None,
-    valid_for_seconds: int = 86_400,
-    source: str = TREASURY,
-) -> PreparedWithdrawal:
+class Wish(TypedDict):
+    """What an order is drafted from. `amount`: decimal text in the asset's own unit. `from_wallet`:
+    a spending key of the policy, none = the vault. `store_epoch`: an offline signer's, if its
+    officers opened a later one than the first.
+    """
+
+    asset: str
+    to: str
+    amount: str
+    reference: str
+    from_wallet: NotRequired[str | None]
+    max_fee_wei: NotRequired[str | None]
+    store_epoch: NotRequired[int | None]
+    valid_for_seconds: NotRequired[int]
+
+
+def prepare(uow: UnitOfWork, **wish: Unpack[Wish]) -> PreparedWithdrawal:
     """The intent for the initiator to sign, and what the policy would say now. Keeps nothing.
 
-    `amount` is decimal text in the asset's own unit. Raises VaultMissing, AssetUnknown,
-    ValidityWrong, NoneActive, and the protocol's address.* and amount.* errors.
+    Raises VaultMissing, IntentWrong, AssetUnknown, ValidityWrong, NoneActive, and the protocol's
+    address.* and amount.* errors.
     """
-    del source  # the same for every account of the organisation
-    active, vault = _ground(uow)
-    token = _token_of_asset(active.bundle, asset)
+    active = policy.active(uow, _own(uow))
+    chain_id = active.bundle.chain_id
+    from_wallet, max_fee_wei = wish.get("from_wallet"), wish.get("max_fee_wei")
+    payer = wallet.find(uow, active, None if from_wallet is None else parse_address(from_wallet))
+    token = _token_of_asset(active.bundle, wish["asset"])
+    valid_for_seconds = wish.get("valid_for_seconds", VALIDITY_SECONDS)
     if not VALIDITY_SECONDS_MIN <= valid_for_seconds <= VALIDITY_SECONDS_MAX:
         raise errors.ValidityWrong(
             f"An order is valid for {VALIDITY_SECONDS_MIN} seconds to {VALIDITY_SECONDS_MAX} "
@@ -68,26 +78,26 @@ def prepare(
         )
     intent = Intent(
         organisation=active.bundle.organisation,
-        wallet=vault.address,
+        wallet=payer.address,
         token=token.contract or ZERO,
-        to=parse_address(to),
-        units=parse_amount(amount, token.asset).units,
-        max_fee_wei=active.bundle.max_total_fee_wei
+        to=parse_address(wish["to"]),
+        units=parse_amount(wish["amount"], token.asset).units,
+        max_fee_wei=payer.max_fee_wei
         if max_fee_wei is None
         else from_decimal(max_fee_wei, field="max_fee_wei"),
-        reference=reference,
+        reference=wish["reference"],
         valid_until=int(uow.now.timestamp()) + valid_for_seconds,
         policy_version=active.version,
-        store_epoch=vaults.platform(uow, vault.chain_id).store_epoch,
+        store_epoch=payer.epoch or wish.get("store_epoch") or FIRST_EPOCH,
     )
     initiator = next(
         (one.id for one in active.bundle.people if "initiator" in one.roles), uow.actor.id
     )
     return PreparedWithdrawal(
-        intent=to_hex(intent.digest(vault.chain_id)),
+        intent=to_hex(intent.digest(chain_id)),
         fields=intent.fields(),
-        typed_data=intent.as_json(vault.chain_id),
-        verdict=_judge(uow, active.bundle, intent, token.asset, initiator),
+        typed_data=intent.as_json(chain_id),
+        verdict=judge_order(uow, _own(uow), active.bundle, intent, token.asset.code, initiator),
     )
 
 
@@ -101,13 +111,14 @@ def request(
     SignatureMalformed, InitiatorUnknown, ReferenceTaken, IntentUsed, InsufficientFunds,
     VaultShort, CustodyFrozen and the protocol's field errors.
     """
-    active, vault = _ground(uow)
+    active = policy.active(uow, _own(uow))
     intent = Intent.from_fields(fields)
-    token = _check_intent(uow, active, vault, intent)
-    digest = intent.digest(vault.chain_id)
+    payer = wallet.find(uow, active, intent.wallet)
+    token = _check_intent(uow, active, payer, intent)
+    digest = intent.digest(active.bundle.chain_id)
     signature, initiator = _initiator(active.bundle, digest, initiator_signature)
     _check_unused(uow, digest, intent.reference)
-    verdict = _judge(uow, active.bundle, intent, token.asset, initiator.id)
+    verdict = judge_order(uow, _own(uow), active.bundle, intent, token.asset.code, initiator.id)
     denied = verdict.kind == "denied"
     row = Withdrawal(
         organisation_id=_own(uow),
@@ -117,7 +128,9 @@ def request(
         reference=intent.reference,
         initiator=initiator.id,
         initiator_signature=signature.to_bytes(),
-        vault_id=vault.id,
+        wallet=payer.address,
+        wallet_kind=payer.kind,
+        vault_id=payer.vault_id,
         source=source,
         asset=token.asset.code,
         token=token.contract,
@@ -135,26 +148,14 @@ def request(
         created_at=uow.now,
         updated_at=uow.now,
     )
-    if not denied:
-        _check_funds(uow, row, vault)
+    holds = [] if denied else lifecycle.holds(row, active.bundle.chain_id)
+    _check_funds(uow, row, holds)
     _begin(uow, row)
     if not denied:
         _set_out(uow, row)
-    lifecycle.record(uow, row, None if denied else _hold(uow, row))
+    lifecycle.record(uow, row, holds)
     crash_point("withdrawal.after_hold")
     return row
-
-
-def _ground(uow: UnitOfWork) -> tuple[ActiveBundle, VaultView]:
-    """The active policy and the vault to pay from."""
-    active = policy.active(uow, _own(uow))
-    row = vaults.find(uow, _own(uow))
-    if row is None or row.state != "active":
-        state = "not asked for yet" if row is None else f"{row.state}, not active"
-        raise errors.VaultMissing(
-            f"The organisation's vault is {state}; a withdrawal needs an active one."
-        )
-    return active, row.view()
 
 
 def _token_of_asset(bundle: Bundle, asset: str) -> Token:
@@ -167,26 +168,25 @@ def _token_of_asset(bundle: Bundle, asset: str) -> Token:
     return token
 
 
-def _check_intent(uow: UnitOfWork, active: ActiveBundle, vault: VaultView, intent: Intent) -> Token:
-    """Check: the order is for this organisation, vault, policy, epoch and time."""
+def _check_intent(uow: UnitOfWork, active: ActiveBundle, payer: Wallet, intent: Intent) -> Token:
+    """Check: the order is for this organisation, wallet, policy, epoch and time."""
     bundle = active.bundle
     token = bundle.token_of(None if intent.token == ZERO else intent.token)
     if token is None:
         raise errors.AssetUnknown("The intent's token is not in this organisation's policy.")
-    if (intent.organisation, intent.wallet) != (bundle.organisation, vault.address):
+    if intent.organisation != bundle.organisation:
         raise errors.IntentWrong(
-            "The intent names another organisation or another vault; draft it again and sign that."
+            "The intent names another organisation; draft it again and sign that."
         )
     if intent.policy_version != active.version:
         raise errors.PolicyVersionStale(
             f"The intent was drafted under policy version {intent.policy_version}, active is "
             f"{active.version}; draft it again and sign that."
         )
-    epoch = vaults.platform(uow, vault.chain_id).store_epoch
-    if intent.store_epoch != epoch:
+    if payer.epoch not in (None, intent.store_epoch):
         raise errors.EpochStale(
-            f"The intent names epoch {intent.store_epoch} of the signer, present is {epoch}; draft "
-            "it again and sign that."
+            f"The intent names epoch {intent.store_epoch} of the signer, present is {payer.epoch}; "
+            "draft it again and sign that."
         )
     seconds_left = intent.valid_until - int(uow.now.timestamp())
     if not 0 < seconds_left <= VALIDITY_SECONDS_MAX:
@@ -235,45 +235,36 @@ def _check_unused(uow: UnitOfWork, digest: bytes, reference: str) -> None:
     )
 
 
-def _judge(
-    uow: UnitOfWork, bundle: Bundle, intent: Intent, asset: Asset, initiator: str
-) -> Verdict:
-    facts = Facts(
-        initiator=initiator,
-        asset=asset.code,
-        units=intent.units,
-        destination=intent.to,
-        now=int(uow.now.timestamp()),
-        spent_units=repository.spent_in_a_day(uow, _own(uow), asset.code),
-    )
-    return evaluate(bundle, facts)
-
-
-def _check_funds(uow: UnitOfWork, row: Withdrawal, vault: VaultView) -> None:
-    """Say early and in words what ledger_post would refuse."""
-    custody = wallets.custody_code(vault.chain_id, vault.address)
-    if wallets.is_frozen(uow, custody, row.asset):
-        raise errors.CustodyFrozen(
-            f"The vault's {row.asset} account is frozen because ledger and chain differ; ask "
-            "compliance. Nothing can leave it until then."
-        )
+def _check_funds(uow: UnitOfWork, row: Withdrawal, holds: Sequence[Posting]) -> None:
+    """Say early and in words what ledger_post would refuse. Gas may come on top of the payment."""
+    wanted: dict[tuple[str, str], int] = {}
+    for leg in (leg for posting in holds for leg in posting.legs):
+        for code in (leg.debit, leg.credit):
+            wanted[code, leg.asset] = wanted.get((code, leg.asset), 0) + leg.units
     there = {
-        balance.code: balance.available
+        (balance.code, balance.asset): max(balance.available, 0)
         for balance in ledger.balances(uow, row.organisation_id)
-        if balance.asset == row.asset
     }
-    asset, wanted = Asset(row.asset), lifecycle.amount_of(row)
-    available = max(there.get(row.source, 0), 0)
-    if available < row.units:
-        raise errors.InsufficientFunds(
-            f"{row.source} has {Amount(available, asset)} available, less than {wanted}; what is "
-            "held for other withdrawals does not count."
-        )
-    in_vault = max(there.get(custody, 0), 0)
-    if in_vault < row.units:
+    for (code, asset_code), units in wanted.items():
+        asset = Asset(asset_code)
+        needed, available = Amount(units, asset), Amount(there.get((code, asset_code), 0), asset)
+        if code != row.source and wallets.is_frozen(uow, code, asset_code):
+            raise errors.CustodyFrozen(
+                f"The wallet's {asset_code} account is frozen because ledger and chain differ; ask "
+                "compliance. Nothing can leave it until then."
+            )
+        if available.units >= units:
+            continue
+        with_gas = " with the gas that it may cost" if asset_code == NATIVE_ASSET else ""
+        if code == row.source:
+            raise errors.InsufficientFunds(
+                f"{row.source} has {available} available, less than {needed}{with_gas}; what is "
+                "held for other withdrawals does not count."
+            )
         raise errors.VaultShort(
-            f"Of the account's money {Amount(in_vault, asset)} lies free in the vault, less than "
-            f"{wanted}; the rest is being swept there. Send it again in a few minutes."
+            f"Of the account's money {available} lies free in the wallet that pays, less than "
+            f"{needed}{with_gas}. What is being swept into the vault will be there in a few "
+            "minutes; a spending key is filled by a payment to its address."
         )
 
 
@@ -308,17 +299,6 @@ def _set_out(uow: UnitOfWork, row: Withdrawal) -> None:
         due_at=row.valid_until + timedelta(seconds=1),
     )
     uow.session.flush()
-
-
-def _hold(uow: UnitOfWork, row: Withdrawal) -> Posting:
-    return Posting(
-        organisation_id=row.organisation_id,
-        key=rules.hold_key(row.id),
-        kind="withdrawal.held",
-        legs=(lifecycle.leg_of(uow, row),),
-        phase="hold",
-        memo={"intent": to_hex(row.intent), "reference": row.reference},
-    )
 
 
 def _own(uow: UnitOfWork) -> UUID:

@@ -29,7 +29,7 @@ STEPS: Final[Mapping[str | None, frozenset[str]]] = {
     "queued": frozenset({"awaiting_approval"}) | _ENDS_UNBOUND,
     "awaiting_approval": frozenset({"approved"}) | _ENDS_UNBOUND,
     "approved": frozenset({"binding", "mined"}) | _ENDS_UNBOUND,
-    "binding": frozenset({"signed", "mined", "voiding"}),
+    "binding": frozenset({"signed", "broadcast", "mined", "voiding"}),
     "signed": frozenset({"broadcast", "mined", "voiding"}),
     "broadcast": frozenset({"mined", "voiding"}),
     "mined": frozenset({"finalized", "broadcast", "voiding"}),
@@ -48,9 +48,14 @@ def hold_key(withdrawal_id: UUID) -> str:
     return f"withdrawal:{withdrawal_id}:hold"
 
 
-def void_key(withdrawal_id: UUID) -> str:
-    """The ledger key under which the hold is released."""
-    return f"withdrawal:{withdrawal_id}:void"
+def fee_key(withdrawal_id: UUID) -> str:
+    """The ledger key of the hold on the gas that its wallet pays for."""
+    return f"withdrawal:{withdrawal_id}:fee"
+
+
+def void_key(hold: str) -> str:
+    """The ledger key under which this hold is released."""
+    return f"{hold.removesuffix(':hold')}:void"
 
 
 def execution_ref(permit_signature: bytes, turn: int) -> bytes:

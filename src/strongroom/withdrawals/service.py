@@ -82,8 +82,8 @@ def approve(
     withdrawal_id: UUID,
     *,
     approver: str,
-    safe_tx_signature: str,
-    payment_signature: str | None,
+    signature: str,
+    payment_signature: str | None = None,
 ) -> WithdrawalView:
     """Count one person's approval; see approvals.approve for what it raises."""
     row = repository.lock(uow, _own(uow), withdrawal_id)
@@ -91,7 +91,7 @@ def approve(
         uow,
         row,
         approver=approver,
-        safe_tx_signature=safe_tx_signature,
+        signature=signature,
         payment_signature=payment_signature,
     )
     return _view(uow, row)
@@ -145,6 +145,8 @@ def _view(uow: UnitOfWork, row: Withdrawal, active: Bundle | None = None) -> Wit
         asset=row.asset,
         amount=format_amount(lifecycle.amount_of(row)),
         to=checksum(row.destination),
+        wallet=checksum(row.wallet),
+        wallet_kind=row.wallet_kind,
         source=row.source,
         initiator=row.initiator,
         valid_until=row.valid_until,
@@ -163,9 +165,8 @@ def _approvals(found: Sequence[Any]) -> tuple[ApprovalView, ...]:
 
 
 def _tx_hash(uow: UnitOfWork, row: Withdrawal) -> bytes | None:
-    for permit in repository.permits(uow, row):
-        return relay.latest_hash(uow, row.organisation_id, permit.outgoing_id)
-    return None
+    newest = next((permit.outgoing_id for permit in repository.permits(uow, row)), row.outgoing_id)
+    return None if newest is None else relay.latest_hash(uow, row.organisation_id, newest)
 
 
 def _own(uow: UnitOfWork) -> UUID:

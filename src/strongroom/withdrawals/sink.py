@@ -92,7 +92,7 @@ class WithdrawalSink:
             found = _of_outgoing(uow, outgoing)
             if found is None:
                 continue
-            wallet = lifecycle.intent_of(found[0]).wallet
+            wallet = found[0].wallet
             if (wallet, tx_hash) not in {(one.safe, one.tx_hash) for one in executions}:
                 yield *found, outgoing.last_error or "its nonce was used by a cancel."
 
@@ -123,7 +123,7 @@ def _executed(uow: UnitOfWork, block: BlockView) -> Iterator[tuple[Withdrawal, s
     hashes = sorted({safe_tx_hash for _, safe_tx_hash in told})
     for organisation_id, withdrawal_id, kind, safe_tx_hash in repository.of_safe_tx(uow, hashes):
         row = repository.lock(uow, organisation_id, withdrawal_id)
-        tx_hash = told.get((lifecycle.intent_of(row).wallet, safe_tx_hash))
+        tx_hash = told.get((row.wallet, safe_tx_hash))
         if tx_hash is not None:
             yield row, kind, tx_hash
 
@@ -152,22 +152,22 @@ def _payment_final(
 
 def _nothing_moved(uow: UnitOfWork, row: Withdrawal) -> list[Posting]:
     """The nonce is consumed, yet the token moved nothing: the money is still in the vault."""
-    posting = lifecycle.released(uow, row)
+    postings = lifecycle.released(uow, row)
     if row.state == "mined":
         row.void_to = "failed"
         repository.step(uow, row, "voiding", "The transaction was mined and moved nothing.")
     repository.step(uow, row, "failed", "The token accepted the transfer and moved nothing.")
     lifecycle.close_screening(uow, row)
-    return [] if posting is None else [posting]
+    return postings
 
 
 def _rejection_final(uow: UnitOfWork, row: Withdrawal) -> list[Posting]:
-    posting = lifecycle.released(uow, row)
+    postings = lifecycle.released(uow, row)
     ended = row.void_to or "failed"
     repository.step(uow, row, ended, "The same-nonce rejection is final; the money is free.")
     lifecycle.close_screening(uow, row)
     lifecycle.call_next(uow, row)
-    return [] if posting is None else [posting]
+    return postings
 
 
 def _execution_failed(uow: UnitOfWork, row: Withdrawal, kind: str, reason: str) -> None:
@@ -198,7 +198,7 @@ def _of_outgoing(uow: UnitOfWork, outgoing: OutgoingView) -> tuple[Withdrawal, s
 
 
 def _transfer_of(row: Withdrawal, tx_hash: bytes, block: BlockView) -> Transfer | None:
-    wallet = lifecycle.intent_of(row).wallet
+    wallet = row.wallet
     wanted = (row.token, wallet, row.destination, row.units)
     return next(
         (

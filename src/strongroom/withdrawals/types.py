@@ -48,12 +48,15 @@ class TransitionView:
 
 @dataclass(frozen=True, slots=True)
 class SigningData:
-    """What approvers sign now: the Safe transaction and, for a payment, its readable twin."""
+    """What approvers sign now: for a spending key the order itself (`is_order`); for the vault the
+    Safe transaction and, for a payment, its readable twin. `digest` is that of `typed`.
+    """
 
     kind: Kind
-    safe_tx: Mapping[str, Any]
+    is_order: bool
+    typed: Mapping[str, Any]
     payment: Mapping[str, Any] | None
-    safe_tx_hash: bytes
+    digest: bytes
     required: tuple[str, ...]
     approved_by: tuple[str, ...]
 
@@ -72,6 +75,8 @@ class WithdrawalView:
     asset: str
     amount: str
     to: str
+    wallet: str
+    wallet_kind: str
     source: str
     initiator: str
     valid_until: datetime

@@ -22,6 +22,7 @@ from strongroom.api.shapes import (
     Shown,
     SignatureHex,
     Strict,
+    WeiText,
     hexed,
     page,
 )
@@ -30,6 +31,7 @@ from strongroom.identity import service as identity
 from strongroom.identity.errors import PersonUnknown
 from strongroom.identity.types import Role
 from strongroom.withdrawals import service as withdrawals
+from strongroom.withdrawals.requests import Wish
 from strongroom.withdrawals.types import TransitionView, WithdrawalView
 from strongroom_protocol.addresses import checksum
 
@@ -59,10 +61,18 @@ class WithdrawalIn(Strict):
 
 
 class ApprovalIn(Strict):
-    """An approver's signatures: the SafeTx, and the readable VaultPayment."""
+    """An approver's signatures: for the vault over the SafeTx and the readable VaultPayment, for a
+    spending key the one `signature` over the order.
+    """
 
-    safe_tx_signature: SignatureHex
+    safe_tx_signature: SignatureHex | None = None
     payment_signature: SignatureHex | None = None
+    signature: SignatureHex | None = None
+
+    @property
+    def first(self) -> str:
+        """The one over what moves the money; empty when it is missing."""
+        return self.signature or self.safe_tx_signature or ""
 
 
 class RefusalIn(Strict):
@@ -116,6 +126,8 @@ class WithdrawalOut(Shown):
     asset: str
     amount: str
     to: str
+    wallet: str
+    wallet_kind: str
     initiator: str
     valid_until: datetime
     policy_version: int
@@ -140,6 +152,8 @@ class WithdrawalOut(Shown):
             asset=view.asset,
             amount=view.amount,
             to=view.to,
+            wallet=view.wallet,
+            wallet_kind=view.wallet_kind,
             initiator=view.initiator,
             valid_until=view.valid_until,
             policy_version=view.policy_version,
@@ -161,25 +175,38 @@ class WithdrawalDetail(WithdrawalOut):
     intent: dict[str, Any]
     safe_tx: dict[str, Any] | None
     payment: dict[str, Any] | None
+    order: dict[str, Any] | None
     history: list[TransitionOut]
 
 
-@router.get("/draft", dependencies=INITIATING)
-def draft(
-    query: Reading,
+def _wish(
+    *,
     asset: Annotated[AssetCode, Query()],
     to: Annotated[AddressText, Query()],
     amount: Annotated[AmountText, Query()],
     reference: Annotated[Reference, Query()],
     account: Annotated[AccountName, Query()] = "treasury",
-) -> DraftOut:
-    """Make the intent that the initiator signs; nothing is kept and nothing is held."""
-    source = f"client:{account}"
-    drafted = query.run(
-        lambda uow: withdrawals.prepare(
-            uow, asset=asset, to=to, amount=amount, reference=reference, source=source
-        )
+    wallet: Annotated[AddressText | None, Query(description="A spending key; none: vault.")] = None,
+    max_fee_wei: Annotated[WeiText | None, Query(description="The most that gas may cost.")] = None,
+    store_epoch: Annotated[int | None, Query(ge=1, description="An offline signer's.")] = None,
+) -> Wish:
+    """What an order is drafted from; it is the same for every `account` of the organisation."""
+    del account
+    return Wish(
+        asset=asset,
+        to=to,
+        amount=amount,
+        reference=reference,
+        from_wallet=wallet,
+        max_fee_wei=max_fee_wei,
+        store_epoch=store_epoch,
     )
+
+
+@router.get("/draft", dependencies=INITIATING)
+def draft(query: Reading, wish: Annotated[Wish, Depends(_wish)]) -> DraftOut:
+    """Make the intent that the initiator signs; nothing is kept and nothing is held."""
+    drafted = query.run(lambda uow: withdrawals.prepare(uow, **wish))
     return DraftOut(
         chain_id=query.services.chain_id,
         intent=dict(drafted.fields),
@@ -224,8 +251,9 @@ def detail(withdrawal_id: UUID, query: Reading) -> WithdrawalDetail:
         return WithdrawalDetail(
             **WithdrawalOut.of(view).model_dump(),
             intent=dict(view.fields),
-            safe_tx=None if signing is None else dict(signing.safe_tx),
+            safe_tx=None if signing is None or signing.is_order else dict(signing.typed),
             payment=None if signing is None or signing.payment is None else dict(signing.payment),
+            order=dict(signing.typed) if signing is not None and signing.is_order else None,
             history=[TransitionOut.of(each) for each in withdrawals.history(uow, withdrawal_id)],
         )
 
@@ -246,7 +274,7 @@ def approve(withdrawal_id: UUID, body: ApprovalIn, command: Posting) -> Response
                 uow,
                 withdrawal_id,
                 approver=_own_address(uow, command.caller),
-                safe_tx_signature=body.safe_tx_signature,
+                signature=body.first,
                 payment_signature=body.payment_signature,
             )
         ),

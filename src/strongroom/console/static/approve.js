@@ -19,11 +19,12 @@ async function sign(box) {
   if (!accounts.some((each) => each.toLowerCase() === expected.toLowerCase())) {
     throw new Error(`Your wallet offers another account. Choose ${expected} in it and try again.`);
   }
+  const ask = (data) =>
+    wallet.request({ method: "eth_signTypedData_v4", params: [expected, JSON.stringify(data)] });
+  if (box.dataset.order) return { signature: await ask(JSON.parse(box.dataset.order)) };
   const safeTx = JSON.parse(box.dataset.safeTx);
   const payment = JSON.parse(box.dataset.payment);
   check(safeTx.message, payment.message);
-  const ask = (data) =>
-    wallet.request({ method: "eth_signTypedData_v4", params: [expected, JSON.stringify(data)] });
   return { safe_tx_signature: await ask(safeTx), payment_signature: await ask(payment) };
 }
 
@@ -46,7 +47,9 @@ async function approve(box) {
   const answer = box.querySelector(".answer");
   button.disabled = true;
   answer.className = "answer";
-  answer.textContent = "Your wallet asks you twice: for the transaction, and for the payment in words.";
+  answer.textContent = box.dataset.order
+    ? "Your wallet asks you once, for the order."
+    : "Your wallet asks you twice: for the transaction, and for the payment in words.";
   try {
     const signatures = await sign(box);
     const response = await fetch(`/console/withdrawals/${box.dataset.withdrawal}/approvals`, {

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from strongroom.policy import service as policy
-from strongroom.withdrawals import lifecycle, permits, repository
+from strongroom.withdrawals import permits, repository, wallet
 from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.intents import Suspend, domain
 from strongroom_protocol.safe import exec_calldata, pack_signatures, permit_tail
@@ -45,8 +45,8 @@ def _permit_taken_by_others(stage: Stage, withdrawal_id, *, bind: bool) -> dict[
     permit = stage.house.signer.vault_permit({**work.evidence, "dry_run": False})
     with stage.unit() as uow:
         row = repository.find(uow, stage.id, withdrawal_id)
-        safe_tx, digest = lifecycle.safe_tx_of(row, "payment"), bytes(row.safe_tx_hash or b"")
-        row_wallet = lifecycle.intent_of(row).wallet
+        safe_tx, digest = wallet.safe_tx_of(row, "payment"), bytes(row.safe_tx_hash or b"")
+        row_wallet = wallet.intent_of(row).wallet
     signatures = [Signature.parse(from_hex(one)) for one in work.owners]
     packed = pack_signatures([(recover(digest, one), one) for one in signatures])
     tail = permit_tail(

@@ -56,11 +56,11 @@ def test_an_approver_sees_who_is_paid_how_much_from_the_signed_bytes(stage: Stag
     with stage.unit() as uow:
         data = withdrawals.signing_data(uow, view.id)
     assert data.payment is not None
-    shown, tx = data.payment["message"], data.safe_tx["message"]
+    shown, tx = data.payment["message"], data.typed["message"]
     assert tx["data"] == (
         "0xa9059cbb" + bytes(12).hex() + shown["to"][2:].lower() + f"{int(shown['units']):064x}"
     )
     assert (tx["to"], tx["value"]) == (shown["token"], "0")
-    assert shown["safeTxHash"] == "0x" + data.safe_tx_hash.hex()
+    assert shown["safeTxHash"] == "0x" + data.digest.hex()
     assert shown["intent"] == "0x" + view.intent.hex()
     assert data.required == ("2 approvers",)

@@ -24,8 +24,8 @@ def test_a_payment_that_reverts_is_voided_by_the_people_before_its_money_is_free
     with stage.unit() as uow:
         data = withdrawals.signing_data(uow, view.id)
     assert (data.kind, data.payment) == ("rejection", None)
-    assert data.safe_tx["message"]["to"] == data.safe_tx["domain"]["verifyingContract"]
-    assert data.safe_tx["message"]["nonce"] == str(view.safe_nonce)
+    assert data.typed["message"]["to"] == data.typed["domain"]["verifyingContract"]
+    assert data.typed["message"]["nonce"] == str(view.safe_nonce)
     stage.approve(view.id, stage.cast.amir)
     assert stage.held() == 70_000_000
     stage.approve(view.id, stage.cast.ivo)

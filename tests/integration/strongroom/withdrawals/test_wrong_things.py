@@ -154,7 +154,7 @@ def hand_approval(
             uow,
             withdrawal_id,
             approver=approver,
-            safe_tx_signature=safe_tx,
+            signature=safe_tx,
             payment_signature=payment,
         )
 
@@ -164,7 +164,7 @@ def test_each_wrong_approval_has_its_own_code_and_counts_for_nothing(stage: Stag
     view = stage.awaiting("wrong approvals", **GOOD)
     data = signing(stage, view.id)
     assert data.payment is not None
-    tx, payment = data.safe_tx, data.payment
+    tx, payment = data.typed, data.payment
     good = sign(cast.amir, tx), sign(cast.amir, payment)
     changed = {**tx, "message": {**tx["message"], "value": "1"}}
     other = {**payment, "message": {**payment["message"], "units": "1"}}
@@ -192,7 +192,7 @@ def test_the_same_person_counts_once_in_whatever_encoding(stage: Stage):
     data = signing(stage, view.id)
     assert data.payment is not None
     stage.approve(view.id, cast.amir)
-    again = sign(cast.amir, data.safe_tx), sign(cast.amir, data.payment)
+    again = sign(cast.amir, data.typed), sign(cast.amir, data.payment)
     assert code_of(lambda: hand_approval(stage, view.id, cast.amir.address, *again)) == (
         "withdrawal.already_approved"
     )
@@ -220,7 +220,7 @@ def test_an_approval_after_expiry_is_refused_and_the_money_comes_back(stage: Sta
     stage.house.clock.ahead_seconds = 700
     try:
         assert data.payment is not None
-        handed = sign(stage.cast.amir, data.safe_tx), sign(stage.cast.amir, data.payment)
+        handed = sign(stage.cast.amir, data.typed), sign(stage.cast.amir, data.payment)
         assert code_of(lambda: hand_approval(stage, view.id, stage.cast.amir.address, *handed)) == (
             "withdrawal.expired"
         )
@@ -262,7 +262,7 @@ def test_a_removed_persons_word_is_void_at_once(stage: Stage):  # last: Amir sta
     stage.approve(view.id, stage.cast.bea)
     data = signing(stage, view.id)
     assert data.payment is not None
-    handed = sign(stage.cast.amir, data.safe_tx), sign(stage.cast.amir, data.payment)
+    handed = sign(stage.cast.amir, data.typed), sign(stage.cast.amir, data.payment)
     rest = [one for one in stage.cast.people() if one["id"] != "amir"]
     stage.update_policy(people=rest)
     assert code_of(lambda: hand_approval(stage, view.id, stage.cast.amir.address, *handed)) == (

@@ -50,7 +50,7 @@ CREATE TABLE watched_address (
     id               uuid NOT NULL,
     chain_id         bigint NOT NULL CHECK (chain_id > 0),
     address          bytea NOT NULL CHECK (octet_length(address) = 20),
-    kind             text NOT NULL CHECK (kind IN ('deposit', 'vault', 'relay')),
+    kind             text NOT NULL CHECK (kind IN ('deposit', 'vault', 'relay', 'spending')),
     custody_code     text NOT NULL,
     active_height    bigint CHECK (active_height >= 0),
     scan_from_height bigint CHECK (scan_from_height >= 0),

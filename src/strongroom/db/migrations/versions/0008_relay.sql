@@ -7,7 +7,8 @@ CREATE TABLE outgoing (
     id                  uuid NOT NULL,
     chain_id            bigint NOT NULL CHECK (chain_id > 0),
     purpose             text NOT NULL CHECK (purpose IN
-                            ('vault_creation', 'delegate_deployment', 'vault_execution', 'sweep')),
+                            ('vault_creation', 'delegate_deployment', 'vault_execution', 'sweep',
+                             'hot_payment', 'cold_payment')),
     ref                 bytea NOT NULL CHECK (octet_length(ref) = 32),
     payload             jsonb NOT NULL CHECK (jsonb_typeof(payload) = 'object'),
     state               text NOT NULL DEFAULT 'queued' CHECK (state IN

@@ -33,7 +33,7 @@ CREATE TABLE deposit (
     units                numeric(78, 0) NOT NULL CHECK (units >= 0 AND units < 2::numeric ^ 256),
     payer                bytea NOT NULL CHECK (octet_length(payer) = 20),
     address              bytea NOT NULL CHECK (octet_length(address) = 20),
-    address_kind         text NOT NULL CHECK (address_kind IN ('deposit', 'vault')),
+    address_kind         text NOT NULL CHECK (address_kind IN ('deposit', 'vault', 'spending')),
     custody_code         text NOT NULL,
     client_account       text NOT NULL,
     chain_state          text NOT NULL
