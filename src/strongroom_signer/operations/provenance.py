@@ -12,6 +12,7 @@ from strongroom_protocol.documents import Members
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import AddressProvenance
+from strongroom_signer.agreement import agreed_statement
 from strongroom_signer.authority.organisations import find, require_alive
 from strongroom_signer.errors import Refused, require
 from strongroom_signer.house import House, Once, Plan
@@ -51,7 +52,7 @@ def provenance(house: House, body: dict[str, Any], _trace: str) -> Once:
         if leaf is None or checksum(leaf.address) != plan["address"]:
             raise Refused("manifest_differs", f"the key table changed under leaf {index}")
         statement = AddressProvenance(organisation.ref, leaf.path, leaf.address)
-        signature = house.keyring.attest(statement.digest(house.config.chain_id))
+        signature = house.keyring.attest(agreed_statement(house.config.chain_id, statement))
         return {**plan, "signature": to_hex(signature.to_bytes())}
 
     return Once(
