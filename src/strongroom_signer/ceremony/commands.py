@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from strongroom_protocol.addresses import checksum, parse_address
-from strongroom_protocol.encoding import from_hex, to_hex
+from strongroom_protocol.addresses import Address, checksum, parse_address
+from strongroom_protocol.encoding import from_decimal, from_hex, to_hex
 from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.signatures import Signature
 from strongroom_signer.authority.epochs import next_epoch, open_next_epoch
@@ -48,7 +48,10 @@ def add_parser(commands: Any) -> None:
     account.add_argument("--spending", type=int, default=0, help="spending keys in all")
     account.add_argument("--out", type=Path, required=True)
     epoch = verbs.add_parser("epoch", help="go on from an older journal, if the officers sign")
-    epoch.add_argument("--relay-nonce", type=int, required=True, help="the relay's next nonce")
+    epoch.add_argument(
+        "--nonce", action="append", required=True, metavar="0xADDRESS=N",
+        help="the next nonce, as the chain has it, of the relay and of every spending key",
+    )  # fmt: skip
     epoch.add_argument("--officer-signature", action="append", default=[])
     for verb in (init, new, account, epoch):
         verb.add_argument("--json", action="store_true", help="print JSON for scripts")
@@ -144,18 +147,27 @@ def _account(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any
     return document
 
 
+def _nonces(texts: list[str]) -> dict[Address, int]:
+    pairs = [text.partition("=") for text in texts]
+    found = {parse_address(key): from_decimal(number, 53) for key, _, number in pairs}
+    if len(found) != len(texts):
+        raise Unfit("a key's next nonce may be named once only")
+    return found
+
+
 def _epoch(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     parts = open_house(settings, SystemClock(), begin=False)
-    house, nonce = parts.house, arguments.relay_nonce
+    house = parts.house
     try:
+        nonces = _nonces(arguments.nonce)
         if not arguments.officer_signature:
             say("Nothing was changed. Officers sign the statement that --json prints (EIP-712).")
-            return next_epoch(house, nonce).as_json(house.config.chain_id)
+            return next_epoch(house, nonces).as_json(house.config.chain_id)
         signatures = [
             Signature.parse(from_hex(text, 65, field="officer-signature"))
             for text in arguments.officer_signature
         ]
-        opened = open_next_epoch(house, nonce, signatures)
+        opened = open_next_epoch(house, nonces, signatures)
     except ProtocolError as error:
         raise Unfit(f"the epoch stays as it is: {error}") from None
     else:

@@ -9,7 +9,11 @@ TABLES = {
         seq INTEGER PRIMARY KEY, body TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL
     """,
     "epoch": """
-        epoch INTEGER PRIMARY KEY, relay_nonce INTEGER NOT NULL, at INTEGER NOT NULL
+        epoch INTEGER PRIMARY KEY, at INTEGER NOT NULL
+    """,
+    "epoch_nonce": """
+        epoch INTEGER NOT NULL REFERENCES epoch, key BLOB NOT NULL, nonce INTEGER NOT NULL,
+        PRIMARY KEY (key, epoch)
     """,
     "request": """
         id BLOB PRIMARY KEY CHECK (length(id) = 32), op TEXT NOT NULL, identity BLOB NOT NULL,

@@ -11,12 +11,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from strongroom_protocol.addresses import Address
 from strongroom_protocol.canonical import canonical_bytes, parse_json
 from strongroom_protocol.errors import ProtocolError
 from strongroom_signer.clock import Clock
@@ -83,7 +84,7 @@ class Journal:
             if self.size:
                 raise Unfit("the journal has receipts but the token holds no mark: wrong token")
             with self.unit():
-                self.add("epoch", FIRST_EPOCH, 0, self.clock.now())
+                self.add("epoch", FIRST_EPOCH, self.clock.now())
         else:
             self._compare(mark)
         self._reserve()
@@ -92,10 +93,14 @@ class Journal:
         """The mark as it stands in the token."""
         return self._marks.read()
 
-    def open_epoch(self, epoch: int, relay_nonce: int) -> None:
-        """After the officers signed for it: go on from this store, under a new epoch."""
+    def open_epoch(self, epoch: int, nonces: Mapping[Address, int]) -> None:
+        """After the officers signed for it: go on from this store, under a new epoch; `nonces` are
+        the lowest that each key may use from now on.
+        """
         with self.unit():
-            self.add("epoch", epoch, relay_nonce, self.clock.now())
+            self.add("epoch", epoch, self.clock.now())
+            for key, nonce in nonces.items():
+                self.add("epoch_nonce", epoch, key, nonce)
             self.receipt({"op": "epoch", "outcome": "opened", "epoch": epoch})
         self._reserve()
 

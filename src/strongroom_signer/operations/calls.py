@@ -22,8 +22,8 @@ from strongroom_signer.operations.reading import signatures_in
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of the relay. `subject` names what it is for; `fee_max_wei` caps gas times fee;
-    `authorisations` are leaves that delegate along with it.
+    """A call of one of our keys. `subject` names what it is for; `fee_max_wei` caps gas times fee;
+    `authorisations` are leaves that delegate along with it; `value` in wei.
     """
 
     to: Address
@@ -31,6 +31,7 @@ class Call:
     subject: bytes
     fee_max_wei: int
     authorisations: tuple[Plan, ...] = ()
+    value: int = 0
 
 
 def vault_creation(house: House, organisation: Organisation, _members: Members) -> Call:
@@ -108,6 +109,7 @@ def describe(call: Call) -> Plan:
     """The call as it stands in the journal."""
     return {
         "to": checksum(call.to),
+        "value": str(call.value),
         "data": to_hex(call.data),
         "authorisations": list(call.authorisations),
     }

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from strongroom_signer.errors import Refused
 from strongroom_signer.house import House
+from strongroom_signer.journal.store import FIRST_EPOCH
 
 BUCKET_SECONDS = 3 * 3600
 BUCKETS_BEFORE = 8
+DAY_SECONDS = 86_400
 
 
 def spent_units(house: House, organisation: bytes, counter: str) -> int:
     """Units counted within at least the last 24 hours; `counter` is an asset's code, or any other
-    text that names what is counted.
+    text that names what is counted. Raises Refused, retryable: limits_unknown.
     """
+    _check_known(house)
     before = house.journal.one(
         "SELECT total FROM spend WHERE organisation = ? AND counter = ? AND bucket < ?"
         " ORDER BY bucket DESC, rowid DESC LIMIT 1",
@@ -41,6 +44,19 @@ def count_spend(
     house.journal.add("spend", request_id, *row)
 
 
+def _check_known(house: House) -> None:
+    """After a lost journal nobody knows what its last day had counted: wait until it is over."""
+    row = house.journal.one("SELECT epoch, at FROM epoch ORDER BY epoch DESC LIMIT 1")
+    if row is None or row[0] == FIRST_EPOCH or house.clock.now() >= row[1] + DAY_SECONDS:
+        return
+    raise Refused(
+        "limits_unknown",
+        f"epoch {row[0]} began lately and what the lost journal had counted is not known; limits "
+        f"count again from {row[1] + DAY_SECONDS} (Unix time)",
+        retryable=True,
+    )
+
+
 def _newest(house: House, organisation: bytes, counter: str) -> tuple[int, int]:
     """Everything that was ever counted, and the bucket of the last time."""
     row = house.journal.one(
@@ -52,22 +68,22 @@ def _newest(house: House, organisation: bytes, counter: str) -> tuple[int, int]:
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
-# Sweeps need nobody's word, so who plans them could burn the house's gas money on dust.
-GAS_BUDGET_TRANSACTIONS = 100
+# Sweeps need nobody's word, so who plans them could burn the house's gas money on dust: a day's
+# sweeps may cost as much as so many transactions at the signed maximum each.
+SWEEP_TRANSACTIONS = 100
 SWEEP_GAS = "gas of sweeps"
 
 
-def count_sweep_gas(
-    house: House, request_id: bytes, organisation: bytes, wei: int, transaction_max_wei: int
+def count_gas(
+    house: House, request_id: bytes, organisation: bytes, counter: str, wei: int, budget: int
 ) -> None:
-    """Inside a unit: this attempt may burn `wei` more. Raises Refused, retryable, when the last
-    day's sweeps would then cost more than GAS_BUDGET_TRANSACTIONS at the signed maximum each.
+    """Inside a unit: this attempt may spend `wei` more of what nobody approves one by one. Raises
+    Refused, retryable, when the last day would then have cost more than `budget`.
     """
-    budget = GAS_BUDGET_TRANSACTIONS * transaction_max_wei
-    if spent_units(house, organisation, SWEEP_GAS) + wei > budget:
+    if spent_units(house, organisation, counter) + wei > budget:
         raise Refused(
             "gas_budget_spent",
-            f"the sweeps of the last day may cost {budget} wei, and this one would be beyond it",
+            f"the {counter} may cost {budget} wei a day, and this would be beyond it",
             retryable=True,
         )
-    count_spend(house, request_id, organisation, SWEEP_GAS, wei)
+    count_spend(house, request_id, organisation, counter, wei)

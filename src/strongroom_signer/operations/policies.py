@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from strongroom_protocol import hd, merkle
-from strongroom_protocol.addresses import Address
+from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.authority import (
     Genesis,
     bundle_digest,
@@ -47,9 +47,17 @@ def policy_first(house: House, body: dict[str, Any], trace: str) -> dict[str, An
     officers, quorum = frozenset(house.config.officers), house.config.officer_quorum
     check_quorum(digest, signatures_in(members, "officer_signatures"), officers, quorum)
     require(house.clock.now() < bundle.valid_until, "policy_lapsed", "the bundle's end has passed")
-    manifest = members.part("manifest", _read_manifest(house))
-    _check_account(house, bundle, manifest)
-    _found(house, genesis, bundle, manifest, trace)
+    count = 0
+    if house.config.kind == "cold":
+        require(
+            members.is_null("manifest"), "manifest_needless", "an offline signer has no deposits"
+        )
+    else:
+        manifest = members.part("manifest", _read_manifest(house))
+        _check_account(bundle, manifest)
+        count = manifest.count
+    _check_spending(house, bundle)
+    _found(house, genesis, bundle, count, trace)
     return _accepted(ref, 1)
 
 
@@ -67,6 +75,7 @@ def policy_update(house: House, body: dict[str, Any], trace: str) -> dict[str, A
     administrators = active.addresses_with("administrator")
     check_quorum(digest, signatures, administrators, active.administrator_quorum)
     require(now < bundle.valid_until, "policy_lapsed", "the bundle's end has passed")
+    _check_spending(house, bundle)
     tightening = is_tightening(organisation.bundle, bundle)
     active_from = now if tightening else now + house.config.loosening_seconds
     with house.journal.unit():
@@ -146,7 +155,7 @@ def _read_manifest(house: House) -> Any:
     return read
 
 
-def _check_account(house: House, bundle: Bundle, manifest: CustodyManifest) -> None:
+def _check_account(bundle: Bundle, manifest: CustodyManifest) -> None:
     account = bundle.account
     signed = (account.index, account.manifest_root, account.xpub_hash)
     require(
@@ -154,24 +163,41 @@ def _check_account(house: House, bundle: Bundle, manifest: CustodyManifest) -> N
         "manifest_differs",
         "the bundle binds another account, manifest or xpub than the officers signed",
     )
-    taken = house.journal.one("SELECT 1 FROM organisation WHERE account_index = ?", account.index)
+
+
+def _check_spending(house: House, bundle: Bundle) -> None:
+    """A hot key is in the online signer's own table at that place and a cold one is not; a cold key
+    is in the offline signer's. A swapped address is refused before anybody pays into it.
+    """
+    offline = house.config.kind == "cold"
+    for key in bundle.spending:
+        leaf = house.pool.spending(bundle.account.index, key.index)
+        there = leaf is not None and leaf.address == key.address
+        known = there or house.pool.spending_of(key.address) is not None
+        wrong = not there if (key.kind == "cold") == offline else known and not offline
+        require(
+            not wrong,
+            "spending_key_differs",
+            f"{checksum(key.address)}: a hot key must be the online signer's own at account "
+            f"{bundle.account.index}, index {key.index}; a cold one the offline signer's alone",
+        )
+
+
+def _found(house: House, genesis: Genesis, bundle: Bundle, count: int, trace: str) -> None:
+    index = genesis.account_index
+    taken = house.journal.one("SELECT 1 FROM organisation WHERE account_index = ?", index)
     require(
         taken is None,
         "account_taken",
-        f"account {account.index} belongs to another organisation; use a free index",
+        f"account {index} belongs to another organisation; use a free index",
     )
-
-
-def _found(
-    house: House, genesis: Genesis, bundle: Bundle, manifest: CustodyManifest, trace: str
-) -> None:
     vault = house.deployment.vault_address(bundle)
     text = canonical_bytes(genesis.document()).decode()
     now = house.clock.now()
     taken = house.journal.one("SELECT 1 FROM organisation WHERE vault = ?", vault)
     require(taken is None, "vault_taken", "this very vault is another organisation's: new salt")
     with house.journal.unit():
-        row = (bundle.organisation, manifest.account_index, text, manifest.count, vault, now)
+        row = (bundle.organisation, index, text, count, vault, now)
         house.journal.add("organisation", *row)
         _store_version(house, bundle, now)
         _store_destinations(house, bundle, founding=True)

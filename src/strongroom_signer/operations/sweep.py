@@ -18,6 +18,7 @@ from strongroom_signer.errors import Refused, require
 from strongroom_signer.house import House, Plan
 from strongroom_signer.operations.calls import Call
 from strongroom_signer.operations.clearances import read_clearance, remember_list_version
+from strongroom_signer.operations.leaves import listed_leaf
 from strongroom_signer.pool import Leaf
 
 ITEMS_MAX = 200
@@ -68,16 +69,6 @@ def sweep(house: House, organisation: Organisation, members: Members) -> Call:
         organisation.bundle.max_total_fee_wei,
         delegating,
     )
-
-
-def listed_leaf(house: House, organisation: Organisation, index: int) -> Leaf:
-    """A leaf of the organisation's manifest; raises Refused."""
-    leaf = None
-    if index < organisation.manifest_count:
-        leaf = house.pool.leaf(organisation.account_index, index)
-    if leaf is None:
-        raise Refused("address_unlisted", f"index {index} is not in the organisation's manifest")
-    return leaf
 
 
 def _read_item(house: House, organisation: Organisation, value: object, path: str) -> _Item:

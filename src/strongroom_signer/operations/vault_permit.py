@@ -12,28 +12,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from strongroom_protocol.addresses import ZERO
 from strongroom_protocol.documents import Members
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.evidence import Approval, Clearance, recover_approvals
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import Withdrawal
 from strongroom_protocol.permit import Permit
-from strongroom_protocol.policy import Facts, Verdict, evaluate
+from strongroom_protocol.policy import Verdict
 from strongroom_protocol.safe import SafeTx, payment_safe_tx, rejection_safe_tx, safe_tx_hash
 from strongroom_protocol.signatures import Signature
 from strongroom_signer.authority.organisations import Organisation, find, require_alive
-from strongroom_signer.errors import Refused, require
+from strongroom_signer.errors import require
 from strongroom_signer.house import House, Once, Plan
-from strongroom_signer.operations.clearances import read_clearance, remember_list_version
-from strongroom_signer.operations.limits import count_spend, spent_units
+from strongroom_signer.operations import judging
+from strongroom_signer.operations.clearances import remember_list_version
 from strongroom_signer.operations.reading import anything, signature_at
 
-# An intent that is valid for longer than this was not meant for one payment.
-INTENT_SECONDS_MAX = 30 * 86_400
 # A rejection only consumes its nonce, so its Permit may wait long for a miner.
 REJECTION_SECONDS = 30 * 86_400
-APPROVALS_MAX = 100
 _NAMES = {"organisation", "intent", "initiator_signature", "safe_nonce", "kind", "approvals"}
 
 
@@ -100,12 +96,7 @@ def _read(house: House, members: Members) -> Asked:
         "wallet_differs",
         "the intent's wallet is not the vault that follows from the organisation's genesis",
     )
-    require(
-        intent.store_epoch == house.journal.epoch,
-        "epoch_stale",
-        f"the intent binds store epoch {intent.store_epoch}, now is {house.journal.epoch}: "
-        "people sign a new one",
-    )
+    judging.check_epoch(house, intent.store_epoch)
     if kind == "payment":
         safe_tx = payment_safe_tx(intent.token, intent.to, intent.units, nonce)
     else:
@@ -119,7 +110,7 @@ def _read(house: House, members: Members) -> Asked:
         kind=kind,
         safe_tx=safe_tx,
         safe_tx_hash=safe_tx_hash(chain_id, organisation.vault, safe_tx),
-        approvals=members.list("approvals", _approval, maximum=APPROVALS_MAX),
+        approvals=members.list("approvals", _approval, maximum=judging.APPROVALS_MAX),
         clearance=members.part("clearance", anything),
     )
 
@@ -135,14 +126,11 @@ def _approval(value: object, path: str) -> Approval:
 def _prepare_payment(house: House, asked: Asked) -> Plan:
     """Check: Effect, inside the unit."""
     organisation, intent = asked.organisation, asked.intent
-    verdict = _judge(house, asked)
-    require(verdict.kind != "denied", "policy_denied", verdict.sentence)
-    require(verdict.kind == "allowed", "approvals_missing", verdict.sentence)
+    judging.require_allowed(_judge(house, asked))
     clearance = _cleared(house, asked)
     _check_free(house, asked)
     remember_list_version(house, clearance)
-    asset = _asset(asked)
-    count_spend(house, asked.intent_id, organisation.ref, asset, intent.units)
+    judging.count_payment(house, asked.intent_id, organisation, intent)
     slot = (organisation.vault, asked.safe_tx.nonce, "payment")
     house.journal.add("vault_nonce", *slot, asked.intent_id, asked.intent_id, asked.safe_tx_hash)
     return _plan(asked, min(intent.valid_until, clearance.valid_until, organisation.lapses_at))
@@ -221,97 +209,28 @@ def _plan(asked: Asked, valid_until: int) -> Plan:
 
 
 def _judge(house: House, asked: Asked) -> Verdict:
-    """People first, then the policy with the signer's own counters."""
-    organisation, intent, now = asked.organisation, asked.intent, house.clock.now()
-    require(
-        intent.valid_until <= now + INTENT_SECONDS_MAX,
-        "intent_too_long",
-        f"an intent may be valid for {INTENT_SECONDS_MAX // 86_400} days at most",
-    )
     approved = recover_approvals(
-        organisation.people_now,
-        intent,
+        asked.organisation.people_now,
+        asked.intent,
         asked.initiator_signature,
         asked.safe_tx,
         asked.approvals,
-        now,
+        house.clock.now(),
     )
-    if approved.initiator is None:
-        raise Refused("initiator_unknown", "a payment needs the initiator's signature")
-    _check_cooled(house, asked)
-    asset = _asset(asked)
-    facts = Facts(
-        initiator=approved.initiator.id,
-        asset=asset,
-        units=intent.units,
-        destination=intent.to,
-        now=now,
-        spent_units=spent_units(house, organisation.ref, asset),
-        approvers=approved.approver_ids(),
-    )
-    return evaluate(organisation.people_now, facts)
-
-
-def _asset(asked: Asked) -> str:
-    contract = None if asked.intent.token == ZERO else asked.intent.token
-    token = asked.organisation.bundle.token_of(contract)
-    if token is None:
-        raise Refused("token_unknown", "the token is not in the signed policy")
-    return token.asset.code
-
-
-def _check_cooled(house: House, asked: Asked) -> None:
-    """A destination that is not in the book is the policy's to deny."""
-    row = house.journal.one(
-        "SELECT founding, at FROM first_seen WHERE organisation = ? AND address = ?",
-        asked.organisation.ref,
-        asked.intent.to,
-    )
-    if row is None or row[0]:
-        return
-    usable_from = int(row[1]) + house.config.cooling_seconds
-    require(
-        house.clock.now() >= usable_from,
-        "destination_cooling",
-        f"this destination was first seen lately and may be paid from {usable_from} (Unix time)",
-    )
+    return judging.judge(house, asked.organisation, asked.intent, approved)
 
 
 def _cleared(house: House, asked: Asked) -> Clearance:
-    require(
-        asked.clearance is not None,
-        "clearance_missing",
-        "no payment leaves without a screening clearance of its destination",
+    return judging.cleared(
+        house, asked.organisation, asked.intent_id, asked.intent.to, asked.clearance
     )
-    clearance = read_clearance(house, asked.organisation, asked.clearance, "clearance")
-    require(
-        clearance.direction == "out"
-        and clearance.subject == asked.intent.to
-        and clearance.intent == asked.intent_id,
-        "clearance_differs",
-        "the clearance is for another destination or another intent",
-    )
-    return clearance
 
 
 def _dry_verdict(house: House, asked: Asked) -> Plan:
-    """What would be answered, with no journal entry and no key use."""
-    missing: tuple[str, ...] = ()
-    kind: str
-    if asked.kind == "rejection":
-        kind, rule_id, sentence = "allowed", "rejection", "A rejection may be signed."
-    else:
+    verdict = Verdict("allowed", "rejection", "A rejection may be signed.")
+    if asked.kind == "payment":
         verdict = _judge(house, asked)
         _check_free(house, asked)
-        kind, rule_id, sentence = verdict.kind, verdict.rule_id, verdict.sentence
-        missing = tuple(need.sentence() for need in verdict.missing)
         if asked.clearance is not None:
             _cleared(house, asked)
-    return {
-        "verdict": kind,
-        "rule_id": rule_id,
-        "sentence": sentence,
-        "missing": list(missing),
-        "safe_tx_hash": to_hex(asked.safe_tx_hash),
-        "policy_version": asked.organisation.bundle.version,
-    }
+    return judging.dry_answer(asked.organisation, verdict, safe_tx_hash=to_hex(asked.safe_tx_hash))

@@ -18,6 +18,7 @@ from strongroom_signer.operations.policies import policy_first, policy_update, r
 from strongroom_signer.operations.provenance import provenance
 from strongroom_signer.operations.relay import relay
 from strongroom_signer.operations.release import release_sweep
+from strongroom_signer.operations.spending import spending_payment
 from strongroom_signer.operations.status import status
 from strongroom_signer.operations.vault_permit import vault_permit
 
@@ -32,9 +33,14 @@ OPERATIONS: Mapping[str, Operation] = {
     "release_sweep": release_sweep,
     "provenance": provenance,
     "vault_permit": vault_permit,
+    "spending_payment": spending_payment,
     "relay": relay,
     "checkpoint": checkpoint,
 }
+# What a signer without a network serves.
+OFFLINE_OPERATIONS = frozenset(
+    {"status", "policy_first", "policy_update", "suspend", "revoke", "spending_payment"}
+)
 TRACE_MAX = 100
 # What the API's user may ask for: nothing that takes a nonce, permits, or signs the log.
 API_OPERATIONS = frozenset(
@@ -90,6 +96,11 @@ class Dispatcher:
         if name == "unknown":
             known = ", ".join(sorted(OPERATIONS))
             raise Refused("operation_unknown", f"the operations are {known}")
+        require(
+            self._house.config.kind == "online" or name in OFFLINE_OPERATIONS,
+            "operation_offline",
+            f"an offline signer serves {', '.join(sorted(OFFLINE_OPERATIONS))} alone",
+        )
         asked = OPERATIONS[name](self._house, body, trace)
         return honour(self._house, asked, trace) if isinstance(asked, Once) else asked
 

@@ -34,7 +34,7 @@ from tests.integration.strongroom_signer.people import (
     Company,
 )
 
-ACCOUNTS = 160
+ACCOUNTS = 320
 LEAVES = 2
 SPENDING = 2
 START = 1_800_000_000
@@ -111,8 +111,10 @@ def settings() -> Iterator[Settings]:
 
 
 @contextmanager
-def opened_desk(settings: Settings, accounts: int, **changes: Any) -> Iterator[Desk]:
-    """A new signer with that many accounts; `changes` are the ceremony's decisions."""
+def opened_desk(
+    settings: Settings, accounts: int, first: int = 0, **changes: Any
+) -> Iterator[Desk]:
+    """A new signer with that many accounts from `first`; `changes` are the ceremony's decisions."""
     decided: dict[str, Any] = {
         "officers": tuple(officer.address for officer in OFFICERS),
         "officer_quorum": OFFICER_QUORUM,
@@ -126,7 +128,7 @@ def opened_desk(settings: Settings, accounts: int, **changes: Any) -> Iterator[D
         assert seal_new_seed(tokens.vault)
         filled = [
             fill_account(tokens, pool, index, LEAVES, lambda _words: None, SPENDING)
-            for index in range(accounts)
+            for index in range(first, first + accounts)
         ]
     clock, log = FixedClock(START), io.StringIO()
     parts = open_house(settings, clock)

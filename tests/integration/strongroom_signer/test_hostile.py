@@ -137,6 +137,8 @@ def test_the_apis_user_takes_no_nonce_and_signs_no_log(signer: Signer) -> None:
         ("relay", ask_for(company, "vault_creation")),
         ("checkpoint", {"size": 7, "root": root, "consistency_proof": []}),
         ("vault_permit", {}),
+        ("spending_payment", {}),
     ):
         assert signer.ask(op, body)["code"] == "signer.operation_not_yours"
-    assert set(OPERATIONS) - API_OPERATIONS == {"relay", "checkpoint", "vault_permit"}
+    keys = {"relay", "checkpoint", "vault_permit", "spending_payment"}
+    assert set(OPERATIONS) - API_OPERATIONS == keys

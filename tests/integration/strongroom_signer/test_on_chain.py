@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from strongroom_protocol import abi
-from strongroom_protocol.addresses import Address, checksum, parse_address
+from strongroom_protocol.addresses import ZERO, Address, checksum, parse_address
 from strongroom_protocol.deployment import DEPLOYER, deploy_calldata
 from tests.factories.parts.anvil import Chain
 from tests.integration.strongroom_signer.conftest import Desk
 from tests.integration.strongroom_signer.people import SHIPPER
+from tests.integration.strongroom_signer.spending import (
+    bump,
+    cancelled,
+    hot_address,
+    hot_company,
+    hot_intent,
+    spend,
+)
 from tests.integration.strongroom_signer.test_relay import (
     GWEI,
     Body,
@@ -93,3 +101,31 @@ def test_deposit_is_swept_and_paid_out_by_two_of_three(desk: Desk, anvil: Chain)
     ended = ask_for(company, "vault_creation", "f")
     desk.get("relay", ended)
     _send(anvil, desk.get("relay", cancel(ended, 1, fees(21_000, 9 * GWEI, 9 * GWEI))))
+
+
+def test_a_spending_key_pays_token_and_ether_and_cancels_under_one_nonce(
+    desk: Desk, anvil: Chain
+) -> None:
+    token = _token(anvil)
+    company = hot_company(desk, token=token)
+    wallet = parse_address(hot_address(company))
+    _from_node(anvil, b"", wallet, 10**18)
+    _from_node(
+        anvil, abi.call("mint(address,uint256)", abi.address(wallet), abi.uint(10**6)), token
+    )
+    before = int(str(anvil.rpc("eth_getBalance", checksum(SHIPPER), "latest")), 16)
+
+    body = spend(company, hot_intent(company, units=400_000))
+    desk.get("spending_payment", body)
+    _send(anvil, desk.get("spending_payment", bump(body)))
+    assert (_held(anvil, token, SHIPPER), _held(anvil, token, wallet)) == (400_000, 600_000)
+
+    _send(anvil, desk.get("spending_payment", spend(company, hot_intent(company, token=ZERO))))
+    paid = int(str(anvil.rpc("eth_getBalance", checksum(SHIPPER), "latest")), 16) - before
+    assert paid == 1_000_000
+
+    dropped = spend(company, hot_intent(company, units=600_000))
+    desk.get("spending_payment", dropped)
+    _send(anvil, desk.get("spending_payment", cancelled(dropped)))
+    assert _held(anvil, token, wallet) == 600_000
+    assert int(str(anvil.rpc("eth_getTransactionCount", checksum(wallet), "latest")), 16) == 3

@@ -247,25 +247,24 @@ def test_an_older_journal_is_refused_until_the_officers_open_an_epoch(signer: Si
     store, copy = signer.folder / "signer", signer.folder / "copy"
     shutil.copytree(store, copy)
     signer.start()
-    assert signer.get("relay", ask_for(company, "vault_creation"))["nonce"] == 0
+    created = signer.get("relay", ask_for(company, "vault_creation"))
+    assert created["nonce"] == 0
     signer.stop()
     shutil.rmtree(store)
     shutil.copytree(copy, store)
     signer.start()
     assert signer.stop() == 78
     assert "an older or foreign copy" in signer.log
-    shown = signer.ceremony("epoch", "--relay-nonce", "1")["message"]
-    statement = StoreEpoch.from_fields(shown)
+    asked = ["epoch", "--nonce", f"{created['from']}=1"]
+    statement = StoreEpoch.from_fields(signer.ceremony(*asked)["message"])
     assert statement.epoch == 2
     digest = statement.digest(CHAIN_ID)
-    one = signer.command(
-        "ceremony", "epoch", "--relay-nonce", "1", "--officer-signature", OFFICERS[0].sign(digest)
-    )
+    one = signer.command("ceremony", *asked, "--officer-signature", OFFICERS[0].sign(digest))
     assert one.returncode == 78
     both = [
         word for key in OFFICERS[:2] for word in ("--officer-signature", key.sign(digest))
     ]  # fmt: skip
-    assert signer.ceremony("epoch", "--relay-nonce", "1", *both) == {"epoch": 2}
+    assert signer.ceremony(*asked, *both) == {"epoch": 2}
     signer.start()
     assert signer.get("status", {})["epoch"] == 2
     assert signer.get("relay", ask_for(company, "vault_creation"))["nonce"] == 1
