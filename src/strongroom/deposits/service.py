@@ -29,8 +29,8 @@ def settle(uow: UnitOfWork, deposit_id: UUID, screener_key: bytes) -> None:
 
     CLEAR makes it the client's, if the screener's own signature over this very deposit says so
     (`screener_key`: its pinned Ed25519 key, 32 bytes); HIT quarantines it (the screener opened the
-    alert); any other answer leaves it in suspense. A HIT after the credit moves nothing by itself:
-    people get an alert of their own for that. Raises DepositUnknown, ClearanceUnproven.
+    alert); any other answer leaves it in suspense. An arrival that was not booked is left alone. A
+    HIT after the credit moves nothing by itself: people get an alert of their own. Raises DepositUnknown, ClearanceUnproven.
     """
     row = repository.lock(uow, deposit_id)
     if row is None:
@@ -42,6 +42,8 @@ def settle(uow: UnitOfWork, deposit_id: UUID, screener_key: bytes) -> None:
         _alert(uow, row, verdict.reason)
     if row.disposition != "unscreened" or verdict.state not in ("CLEAR", "HIT"):
         return
+    if not ledger.legs(uow, row.organisation_id, row.booking_key or ""):
+        return  # the ledger refused its arrival: what lies in suspense is other deposits' money
     if verdict.state == "CLEAR":
         _check_signed(uow, row, verdict, screener_key)
         _book(uow, row, row.client_account, "credited", verdict.reason)

@@ -1,6 +1,6 @@
 """Why the indexer stops or starts a step again."""
 
-from strongroom.kit.errors import Conflict, StrongroomError, Unavailable
+from strongroom.kit.errors import Conflict, Unavailable
 
 
 class CursorMoved(Conflict):
@@ -20,12 +20,6 @@ class ForkChanged(Unavailable):
     """The blocks read are not those that stand here: they are read again."""
 
     code = "indexer.fork_changed"
-
-
-class BookingRefused(StrongroomError):
-    """The ledger refused what the chain shows. Nothing of the block is kept; people must look."""
-
-    code = "indexer.booking_refused"
 
 
 class NotIndexed(Conflict):

@@ -1,6 +1,6 @@
 """What the sinks return becomes postings by one call of the ledger, and one record an organisation.
 
-The ledger's answer is final for the whole unit: a refusal throws it away.
+The ledger's refusals concern one account: they are booked aside, and the block stands.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from uuid import UUID
 from strongroom.auditlog import service as auditlog
 from strongroom.chain.ports import BlockView
 from strongroom.db.database import UnitOfWork
-from strongroom.indexer.errors import BookingRefused
+from strongroom.indexer.aside import book_aside
 from strongroom.kit.ids import HOUSE
 from strongroom.kit.metrics import counter
 from strongroom.ledger import service as ledger
@@ -28,7 +28,7 @@ class Booking:
 
 
 def book(uow: UnitOfWork, bookings: Sequence[Booking]) -> None:
-    """Post everything by one call, as the unit's last writes. Raises BookingRefused.
+    """Post everything by one call, as the unit's last writes; what is refused, aside.
 
     A posting that was booked before is replayed: it changes nothing and gets no second record.
     """
@@ -39,7 +39,9 @@ def book(uow: UnitOfWork, bookings: Sequence[Booking]) -> None:
         for posting in booking.postings:
             result = next(results)
             if result.outcome == "refused":
-                raise _refused(posting, booking.block, result.code)
+                instead = book_aside(uow, posting, result.code)
+                if instead is not None:
+                    posted[posting.organisation_id].append(instead)
             if result.outcome == "posted":
                 posted[posting.organisation_id].append(posting)
         _record(uow, booking, posted)
@@ -66,11 +68,3 @@ def _record(uow: UnitOfWork, booking: Booking, posted: dict[UUID, list[Posting]]
             organisation_id=organisation_id,
         )
         counter("strongroom_indexer_postings_total", "Postings booked from blocks.").inc(len(own))
-
-
-def _refused(posting: Posting, block: BlockView, code: str | None) -> BookingRefused:
-    return BookingRefused(
-        f"The ledger refused {posting.key} of block {block.height} ({code}). The block is not "
-        "booked and will be tried again; look at the account named there.",
-        detail={"key": posting.key, "code": code},
-    )

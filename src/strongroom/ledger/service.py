@@ -136,6 +136,22 @@ def custody_at(uow: UnitOfWork, chain_id: int, height: int) -> list[CustodyTotal
     return [CustodyTotal(org, code, asset, int(units)) for org, code, asset, units in found]
 
 
+def legs(uow: UnitOfWork, organisation_id: UUID, key: str) -> tuple[Leg, ...]:
+    """The legs of what was booked under a key, in their order; none where nothing was."""
+    found = uow.execute(
+        """
+        SELECT d.code, c.code, p.asset, p.units
+        FROM ledger_transaction AS t
+        JOIN ledger_posting AS p ON (p.organisation_id, p.transaction_id) = (t.organisation_id, t.id)
+        JOIN ledger_account AS d ON (d.organisation_id, d.id) = (p.organisation_id, p.debit_account)
+        JOIN ledger_account AS c ON (c.organisation_id, c.id) = (p.organisation_id, p.credit_account)
+        WHERE (t.organisation_id, t.key) = (%s, %s) ORDER BY p.ordinal
+        """,
+        (organisation_id, key),
+    )
+    return tuple(Leg(debit, credit, asset, int(units)) for debit, credit, asset, units in found)
+
+
 def rows(postings: Sequence[Posting]) -> list[dict[str, object]]:
     """The postings as rows for `auditlog.append(rows=…)`: every unit that posts hands them over."""
     return [rules.row(posting) for posting in postings]

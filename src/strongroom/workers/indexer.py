@@ -1,4 +1,4 @@
-"""Jobs of the indexer: people are told when it has stopped."""
+"""Jobs of the indexer: people are told when it has stopped, and what it could not book."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,4 +24,17 @@ def halted(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> N
     )
 
 
-HANDLERS: dict[str, Handler] = {"indexer.halted": halted}
+def refused(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """The books had it otherwise than the chain: an account is frozen until people have looked."""
+    del services
+    screening.open_alert(
+        uow,
+        organisation_id=uow.organisation_id or HOUSE,
+        kind="indexer.refused",
+        subject=payload["key"],
+        reference=payload["key"],
+        detail={"reason": payload["reason"], "code": payload["code"]},
+    )
+
+
+HANDLERS: dict[str, Handler] = {"indexer.halted": halted, "indexer.refused": refused}

@@ -7,6 +7,8 @@ import pytest
 from strongroom.db.actor import system
 from strongroom.deposits import service as deposits
 from strongroom.deposits.errors import ClearanceUnproven, DepositUnknown
+from strongroom.ledger import service as ledger
+from strongroom.ledger.types import AccountRef, Leg, Posting
 from tests.factories.chain_stage import ADDRESS, ETH, SUSPENSE, VAULT
 from tests.factories.deposit_stage import Flow
 
@@ -217,3 +219,28 @@ def test_a_payment_straight_to_the_vault_is_screened_no_more_once_it_is_over(
     assert flow.stage.balances()[f"client:treasury {ETH}"] == 5
     (row,) = flow.stage.rows("SELECT finished_at FROM screening_request")
     assert row["finished_at"] is not None
+
+
+def test_an_arrival_that_was_not_booked_takes_no_other_deposits_money(flow: Flow):
+    """The account is full, so the ledger refuses the arrival; suspense holds another deposit."""
+    stage, other = flow.stage, bytes.fromhex("e2" * 20)
+    full = Leg(stage.custody(), "house:equity", ETH, 2**256 - 1)
+    with stage.connect("strongroom_worker", pool_size=1).unit(None, system("test")) as uow:
+        refs = [AccountRef(stage.organisation, code, ETH) for code in (full.debit, full.credit)]
+        ledger.open_accounts(uow, refs)
+        ledger.post_or_raise(uow, Posting(stage.organisation, "full", "test", (full,)))
+    stage.watch(other)
+    flow.import_list()
+    pay(flow)
+    stage.send(other, 5)
+    stage.chain.mine()
+    stage.catch_up(stage.follower())
+    flow.settle()
+    rows = stage.rows("SELECT address, disposition FROM deposit ORDER BY id")
+    assert [(bytes(row["address"]), row["disposition"]) for row in rows] == [
+        (ADDRESS, "unscreened"),
+        (other, "credited"),
+    ]
+    flow.deliver("indexer.refused")
+    kinds = {row["kind"] for row in stage.rows("SELECT kind FROM alert")}
+    assert kinds == {"indexer.refused"}

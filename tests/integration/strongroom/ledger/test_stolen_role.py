@@ -277,3 +277,17 @@ def test_steps_of_a_withdrawal_leave_no_gap_into_which_the_next_one_would_fall(v
 def _all_balances(victim: Books) -> list[object]:
     with victim.connect("strongroom_worker").read(victim.organisation, ACTOR) as uow:
         return list(service.balances(uow, victim.organisation))
+
+
+def test_a_watched_address_is_booked_under_its_own_name(victim):
+    """Another name could be one that no account may have, or another address's."""
+    with (
+        pytest.raises(psycopg.errors.CheckViolation),
+        victim.connect("strongroom_api").unit(victim.organisation, ACTOR) as uow,
+    ):
+        uow.execute(
+            "INSERT INTO watched_address (organisation_id, id, chain_id, address, kind,"
+            " custody_code, created_at) VALUES (%s, gen_random_uuid(), 31337,"
+            " decode(repeat('d1', 20), 'hex'), 'deposit', 'pocket:x', now())",
+            (victim.organisation,),
+        )
