@@ -30,7 +30,9 @@ def settle(uow: UnitOfWork, deposit_id: UUID, screener_key: bytes) -> None:
     CLEAR makes it the client's, if the screener's own signature over this very deposit says so
     (`screener_key`: its pinned Ed25519 key, 32 bytes); HIT quarantines it (the screener opened the
     alert); any other answer leaves it in suspense. An arrival that was not booked is left alone. A
-    HIT after the credit moves nothing by itself: people get an alert of their own. Raises DepositUnknown, ClearanceUnproven.
+    HIT after the credit moves nothing by itself: people get an alert of their own.
+
+    Raises DepositUnknown, ClearanceUnproven.
     """
     row = repository.lock(uow, deposit_id)
     if row is None:

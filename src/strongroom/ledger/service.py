@@ -142,10 +142,12 @@ def legs(uow: UnitOfWork, organisation_id: UUID, key: str) -> tuple[Leg, ...]:
         """
         SELECT d.code, c.code, p.asset, p.units
         FROM ledger_transaction AS t
-        JOIN ledger_posting AS p ON (p.organisation_id, p.transaction_id) = (t.organisation_id, t.id)
-        JOIN ledger_account AS d ON (d.organisation_id, d.id) = (p.organisation_id, p.debit_account)
-        JOIN ledger_account AS c ON (c.organisation_id, c.id) = (p.organisation_id, p.credit_account)
-        WHERE (t.organisation_id, t.key) = (%s, %s) ORDER BY p.ordinal
+        JOIN ledger_posting AS p USING (organisation_id)
+        JOIN ledger_account AS d USING (organisation_id)
+        JOIN ledger_account AS c USING (organisation_id)
+        WHERE (t.organisation_id, t.key) = (%s, %s) AND p.transaction_id = t.id
+          AND d.id = p.debit_account AND c.id = p.credit_account
+        ORDER BY p.ordinal
         """,
         (organisation_id, key),
     )

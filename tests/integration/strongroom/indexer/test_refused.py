@@ -159,7 +159,8 @@ def test_what_refers_to_nothing_is_told_and_goes_by(stage: Stage, phase: str):
 
 def test_a_squatted_key_does_not_keep_a_deposit_out(stage: Stage):
     """No role but the indexer's may take these keys; were one taken, the money is booked all the
-    same, and leaves with its block."""
+    same, and leaves with its block.
+    """
     sent = stage.send(ADDRESS, 5)
     stage.chain.mine()
     block: Any = stage.chain.rpc("eth_getBlockByNumber", "latest", False)
