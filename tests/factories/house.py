@@ -167,12 +167,12 @@ class House:
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout)) if done.stdout.strip().startswith("{") else {}
 
-    def found(self) -> None:
+    def found(self, *more: str) -> None:
         """Tokens, keys and seed."""
         public = self.screener_key.public_key().public_bytes_raw().hex()
         words = ["--officer", self.cast.officer.address, "--officer-quorum", "1"]
         words += ["--screener-key", public, "--cooling-seconds", "0", "--loosening-seconds", "0"]
-        self.ceremony("init", *words)
+        self.ceremony("init", *words, *more)
         self.ceremony("new")
 
     def serve_signer(self) -> Program:

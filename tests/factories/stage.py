@@ -34,6 +34,8 @@ from strongroom.vaults.types import VaultView
 from strongroom.withdrawals import service as withdrawals
 from strongroom.withdrawals.permits import PermitLoop
 from strongroom.withdrawals.sink import WithdrawalObserver
+from strongroom.withdrawals.spending import SpendingLoop
+from strongroom.withdrawals.spending_sink import SpendingObserver
 from strongroom.withdrawals.types import WithdrawalView
 from strongroom.workers.app import Delivery
 from strongroom.workers.jobs import handlers
@@ -54,7 +56,7 @@ class Stage:
     def __post_init__(self) -> None:
         house, chain_id = self.house, self.house.chain.chain_id
         self.cast, self.chain = house.cast, house.chain
-        observers = (VaultObserver(), WithdrawalObserver())
+        observers = (VaultObserver(), WithdrawalObserver(), SpendingObserver())
         self.relay_loop = RelayLoop(
             house.role("relay"),
             SocketSigner(house.signer),
@@ -64,6 +66,7 @@ class Stage:
             pace=house.pace,
         )
         self.permit_loop = PermitLoop(house.role("relay"), house.signer)
+        self.spending_loop = SpendingLoop(house.role("relay"), house.signer)
         self.screener = Screener(house.role("screener"), house.screener_key)
         config = Config.from_environment(house.environment("worker"))
         services = Services(config, house.role("worker"), house.clock)
@@ -254,6 +257,7 @@ class Stage:
         amount: str = "250",
         to: str | None = None,
         valid_for_seconds: int = 3_600,
+        **more: Any,
     ) -> WithdrawalView:
         """Draft, sign, hand in."""
         with self.unit() as uow:
@@ -264,6 +268,7 @@ class Stage:
                 amount=amount,
                 reference=reference,
                 valid_for_seconds=valid_for_seconds,
+                **more,
             )
         with self.unit() as uow:
             return withdrawals.request(
@@ -329,13 +334,14 @@ class Stage:
         until: Callable[[], bool],
         *,
         seconds: float = 60,
-        parts: str = "worker screener permits relay chain indexer",
+        parts: str = "worker screener permits spending relay chain indexer",
     ) -> None:
         """Step every part until it holds; an AssertionError says where everything stood."""
         steps: dict[str, Callable[[], object]] = {
             "worker": self.dispatcher.step,
             "screener": self.screener.step,
             "permits": self.permit_loop.step,
+            "spending": self.spending_loop.step,
             "relay": self.relay_loop.step,
             "chain": self.chain.mine,
             "indexer": self.index,

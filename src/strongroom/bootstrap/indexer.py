@@ -26,6 +26,7 @@ from strongroom.vaults import service as vaults
 from strongroom.vaults.sink import VaultSink
 from strongroom.wallets.service import NATIVE_ASSET
 from strongroom.withdrawals.sink import WithdrawalSink
+from strongroom.withdrawals.spending_sink import SpendingSink
 
 POOL_SIZE: Final = 4
 IDLE_SECONDS: Final = 0.1
@@ -110,6 +111,7 @@ class IndexerProcess:
                 RelaySink(chain_id, relay_key),
                 VaultSink(chain_id),
                 WithdrawalSink(chain_id),
+                SpendingSink(chain_id),
                 deposits,
             ),
             seen_sinks=(deposits,),

@@ -28,6 +28,8 @@ from strongroom.vaults import platform_check
 from strongroom.vaults.sink import VaultObserver
 from strongroom.withdrawals.permits import PermitLoop
 from strongroom.withdrawals.sink import WithdrawalObserver
+from strongroom.withdrawals.spending import SpendingLoop
+from strongroom.withdrawals.spending_sink import SpendingObserver
 
 POOL_SIZE: Final = 10
 ELECTION_SECONDS: Final = 0.5
@@ -102,7 +104,7 @@ def build(config: Config) -> RelayProcess:
         SocketSigner(signer),
         node,
         chain_id=config.chain_id,
-        observers=(VaultObserver(), WithdrawalObserver()),
+        observers=(VaultObserver(), WithdrawalObserver(), SpendingObserver()),
     )
     platform = platform_check.PlatformCheck(database, signer, config.chain_id)
     checkpoints = checkpointer.Checkpointer(database, SignerCheckpoints(signer))
@@ -116,6 +118,7 @@ def build(config: Config) -> RelayProcess:
         steps={
             "relay": (relay_loop.step, 0.1),
             "permits": (PermitLoop(database, signer).step, 0.1),
+            "spending": (SpendingLoop(database, signer).step, 0.1),
             "outbox": (Dispatcher(database, publisher(config.redis_url)).step, 0.05),
             "sequencer": (sequencer.Sequencer(database).step, sequencer.PAUSE_SECONDS),
             "checkpointer": (checkpoints.step, checkpointer.PAUSE_SECONDS),

@@ -31,8 +31,8 @@ from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.policy import Facts, Verdict, evaluate
 
 __all__ = [
-    "Staged", "activate", "active", "at_version", "prepare", "preview", "stage_first",
-    "stage_update", "versions",
+    "Staged", "activate", "active", "at_version", "prepare", "preview", "requests_after",
+    "stage_first", "stage_update", "versions",
 ]  # fmt: skip
 
 FIRST_PREVIOUS = bytes(32)
@@ -119,6 +119,30 @@ def activate(uow: UnitOfWork, staged: Staged) -> BundleView:
         outbox.enqueue(uow, "policy.activated", to_hex(row.digest), payload)
         uow.session.flush()
     return next(view for view in versions(uow) if view.digest == row.digest)
+
+
+def requests_after(uow: UnitOfWork, version: int) -> list[dict[str, Any]]:
+    """The activated bundles after a version, as an offline signer is asked to take them over. It
+    has no deposit addresses, so it is shown no manifest of them.
+    """
+    rows = uow.session.scalars(
+        select(PolicyBundle)
+        .where(
+            PolicyBundle.organisation_id == _own(uow),
+            PolicyBundle.version > version,
+            PolicyBundle.activated_at.is_not(None),
+        )
+        .order_by(PolicyBundle.version)
+    )
+    found = []
+    for row in rows:
+        body: dict[str, Any] = {"bundle": row.content, "signatures": row.signatures}
+        if row.version == 1:
+            body["genesis"] = identity.organisation(uow).genesis
+            body |= {"officer_signatures": row.officer_signatures, "manifest": None}
+        op = "policy_first" if row.version == 1 else "policy_update"
+        found.append({"op": op, "trace": uow.request_id, "body": body})
+    return found
 
 
 def active(uow: UnitOfWork, organisation_id: UUID) -> ActiveBundle:

@@ -116,6 +116,14 @@ def begin_voiding(uow: UnitOfWork, row: Withdrawal, void_to: str, reason: str) -
     )
 
 
+def end_voided(uow: UnitOfWork, row: Withdrawal, reason: str) -> None:
+    """End it in `voiding` where nothing of ours was ever signed: everything is let go."""
+    row.due_at = row.lease_until = None
+    repository.step(uow, row, row.void_to or "failed", reason)
+    close_screening(uow, row)
+    record(uow, row, released(uow, row))
+
+
 def released(uow: UnitOfWork, row: Withdrawal, *, fee: bool = True) -> list[Posting]:
     """The postings that let go of its money, if it is held; the caller books them. Without `fee`
     the gas stays held, to be booked as what it came to.

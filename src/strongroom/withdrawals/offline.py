@@ -5,7 +5,7 @@ an answer only the raw transaction is believed, and only after it was read, made
 read and found to be the same bytes, by the wallet's own key, doing exactly what the order says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -33,13 +33,6 @@ class Signed:
     kind: SignedKind
     attempt: SignedAttempt
     fees: Fees
-
-
-def requests_file(
-    policies: Sequence[Mapping[str, Any]], payment: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What `deliver` reads: each request has op, trace and body."""
-    return {"type": REQUESTS, "requests": [*policies, payment]}
 
 
 def raw_of(document: Mapping[str, Any]) -> bytes:

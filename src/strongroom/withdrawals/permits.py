@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from strongroom.db import lease, outbox
+from strongroom.db import lease
 from strongroom.db.actor import Actor, system
 from strongroom.db.database import Database, UnitOfWork
 from strongroom.kit.crash import crash_point
@@ -20,10 +20,9 @@ from strongroom.kit.log import bind_request_id, logger
 from strongroom.policy import service as policy
 from strongroom.relay import service as relay
 from strongroom.relay.types import FeeCap
-from strongroom.screening import service as screening
 from strongroom.signing.client import SignerClient
 from strongroom.signing.errors import SignerRefused
-from strongroom.withdrawals import approvals, lifecycle, repository, rules
+from strongroom.withdrawals import approvals, clearing, lifecycle, repository, rules
 from strongroom.withdrawals.models import Withdrawal, WithdrawalPermit
 from strongroom_protocol.encoding import from_hex, to_hex
 
@@ -164,7 +163,7 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
         return None
     row = repository.find(uow, rows[0]["organisation_id"], rows[0]["id"])
     kind = "rejection" if row.state == "voiding" else "payment"
-    clearance = _clearance(uow, row) if kind == "payment" else None
+    clearance = clearing.clearance_or_end(uow, row) if kind == "payment" else None
     if kind == "payment" and clearance is None:
         return _wait(uow, row, "It waits until screening clears the destination again.")
     if repository.earlier_unmined(uow, row):
@@ -206,27 +205,6 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
         organisation=bundle.organisation,
         request_id=row.request_id,
     )
-
-
-def _clearance(uow: UnitOfWork, row: Withdrawal) -> dict[str, Any] | None:
-    """The screener's signed CLEAR; on a hit the withdrawal is handed to whoever may end it."""
-    if row.screening_id is None:
-        return None
-    view = screening.clearance(uow, row.screening_id)
-    if view.state == "CLEAR" and view.document is not None and view.signature is not None:
-        return {"document": dict(view.document), "signature": to_hex(view.signature)}
-    if view.state == "HIT" and row.state == "approved":
-        outbox.enqueue(
-            uow,
-            lifecycle.TOPIC,
-            f"{row.id}:hit",
-            lifecycle.payload_of(row),
-            organisation_id=row.organisation_id,
-        )
-    elif view.state == "HIT" and row.state == "binding":
-        lifecycle.begin_voiding(uow, row, "blocked", f"Screening stopped it: {view.reason}")
-        lifecycle.record(uow, row)
-    return None
 
 
 def _store(uow: UnitOfWork, row: Withdrawal, work: Work, permit: Mapping[str, Any]) -> None:

@@ -5,6 +5,9 @@ What does not come out as the very same bytes is refused, so there is no second 
 
 from typing import Final
 
+import rlp
+from rlp.exceptions import RLPException
+
 from strongroom.withdrawals.errors import SignedWrong
 from strongroom_protocol.addresses import Address
 from strongroom_protocol.errors import ProtocolError
@@ -16,22 +19,20 @@ RAW_MAX: Final = 1024
 _FIELDS: Final = 12
 """Chain, nonce, two fees, gas, to, value, data, access list; y parity, r, s (EIP-1559)."""
 
-Item = bytes | list["Item"]
-
 
 def decode(raw: bytes) -> tuple[Transaction1559, Signature]:
     """The transaction and its signature, well-formed and within bounds. Raises SignedWrong."""
     try:
         return _decode(raw)
-    except (ProtocolError, ValueError, IndexError, RecursionError) as error:
+    except (ProtocolError, RLPException, ValueError, RecursionError) as error:
         raise SignedWrong(f"The signed transaction can't be used: {error}.") from error
 
 
 def _decode(raw: bytes) -> tuple[Transaction1559, Signature]:
     typed = len(raw) <= RAW_MAX and raw[:1] == bytes([Transaction1559.TYPE])
     _require(typed, "it is no EIP-1559 transaction of a payment's length")
-    fields, end = _item(raw, 1)
-    whole = isinstance(fields, list) and len(fields) == _FIELDS and end == len(raw)
+    fields = rlp.decode(raw[1:])
+    whole = isinstance(fields, list) and len(fields) == _FIELDS
     _require(whole, f"it has not exactly {_FIELDS} fields")
     _require(fields[8] == [], "it has an access list")
     chain_id, nonce, priority, fee, gas, value, parity, r, s = (
@@ -46,28 +47,7 @@ def _decode(raw: bytes) -> tuple[Transaction1559, Signature]:
     return transaction, signature
 
 
-def _item(data: bytes, at: int) -> tuple[Item, int]:
-    """RLP's item at `at` (Yellow Paper, appendix B), and where it ends."""
-    head = data[at]
-    if head < 0x80:
-        return data[at : at + 1], at + 1
-    is_list = head >= 0xC0
-    start, length = at + 1, head - (0xC0 if is_list else 0x80)
-    if length > 55:
-        start += length - 55
-        length = int.from_bytes(data[at + 1 : start], "big")
-    end = start + length
-    _require(end <= len(data), "it is cut off")
-    if not is_list:
-        return data[start:end], end
-    items: list[Item] = []
-    while start < end:
-        item, start = _item(data, start)
-        items.append(item)
-    return items, end
-
-
-def _octets(item: Item | int) -> bytes:
+def _octets(item: object) -> bytes:
     _require(isinstance(item, bytes), "one of its fields is a list")
     return item if isinstance(item, bytes) else b""
 

@@ -7,12 +7,14 @@ from uuid import UUID
 from sqlalchemy import func, literal, select
 
 from strongroom.db.database import UnitOfWork
+from strongroom.relay.types import OutgoingView
 from strongroom.withdrawals import rules
 from strongroom.withdrawals.errors import WithdrawalUnknown
 from strongroom.withdrawals.models import (
     Withdrawal,
     WithdrawalApproval,
     WithdrawalPermit,
+    WithdrawalSigned,
     WithdrawalTransition,
 )
 
@@ -102,6 +104,31 @@ def permits(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalPermit]:
             .order_by(WithdrawalPermit.created_at.desc())
         )
     )
+
+
+def signed(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalSigned]:
+    """What was brought back from the offline machine, in the order of its coming."""
+    return list(
+        uow.session.scalars(
+            select(WithdrawalSigned)
+            .where(
+                WithdrawalSigned.organisation_id == row.organisation_id,
+                WithdrawalSigned.withdrawal_id == row.id,
+            )
+            .order_by(WithdrawalSigned.attempt)
+        )
+    )
+
+
+def lock_of_outgoing(uow: UnitOfWork, outgoing: OutgoingView) -> Withdrawal | None:
+    """The withdrawal whose spending key sends this, locked."""
+    found = uow.session.scalars(
+        select(Withdrawal.id).where(
+            Withdrawal.organisation_id == outgoing.organisation_id,
+            Withdrawal.outgoing_id == outgoing.id,
+        )
+    ).one_or_none()
+    return None if found is None else lock(uow, outgoing.organisation_id, found)
 
 
 def of_safe_tx(uow: UnitOfWork, hashes: Sequence[bytes]) -> list[tuple[UUID, UUID, str, bytes]]:

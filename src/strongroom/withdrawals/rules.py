@@ -58,6 +58,11 @@ def void_key(hold: str) -> str:
     return f"{hold.removesuffix(':hold')}:void"
 
 
+def spending_ref(made: UUID) -> bytes:
+    """The relay's 32-byte reference of a spending key's payment: nobody can know it before."""
+    return keccak256(b"strongroom.spending" + made.bytes)
+
+
 def execution_ref(permit_signature: bytes, turn: int) -> bytes:
     """The relay's 32-byte reference of an execution. It follows from the Permit, which the signer
     repeats after a crash and nobody can guess: a reference known early could be taken by others.

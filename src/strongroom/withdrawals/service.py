@@ -11,7 +11,7 @@ from strongroom.db.database import UnitOfWork
 from strongroom.kit.check import check
 from strongroom.policy import service as policy
 from strongroom.relay import service as relay
-from strongroom.withdrawals import approvals, errors, lifecycle, repository, requests
+from strongroom.withdrawals import approvals, cold, errors, lifecycle, repository, requests
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.requests import TREASURY, prepare
 from strongroom.withdrawals.types import (
@@ -26,8 +26,9 @@ from strongroom_protocol.amounts import format_amount
 from strongroom_protocol.bundle import Bundle
 
 __all__ = [
-    "advance", "approve", "cancel", "get", "history", "page", "policy_changed", "prepare",
+    "advance", "approve", "cancel", "export", "get", "history", "page", "policy_changed", "prepare",
     "reject", "rejection_data", "request", "signing_data", "signing_data_or_none",
+    "take_in",
 ]  # fmt: skip
 
 
@@ -117,6 +118,21 @@ def cancel(uow: UnitOfWork, withdrawal_id: UUID, *, reason: str, signature: str)
     """The initiator takes it back; see approvals.cancel for what it raises."""
     row = repository.lock(uow, _own(uow), withdrawal_id)
     approvals.cancel(uow, row, reason=reason, signature=signature)
+    return _view(uow, row)
+
+
+def export(
+    uow: UnitOfWork, withdrawal_id: UUID, *, policies_after: int = 0, attempt: int | None = None
+) -> dict[str, Any]:
+    """The file for the offline machine of a cold wallet; see cold.export for what it raises."""
+    row = repository.find(uow, _own(uow), withdrawal_id)
+    return cold.export(uow, row, policies_after=policies_after, attempt=attempt)
+
+
+def take_in(uow: UnitOfWork, withdrawal_id: UUID, document: Mapping[str, Any]) -> WithdrawalView:
+    """Take in what it signed; see cold.take_in for what it raises."""
+    row = repository.lock(uow, _own(uow), withdrawal_id)
+    cold.take_in(uow, row, document)
     return _view(uow, row)
 
 

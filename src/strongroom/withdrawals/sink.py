@@ -52,7 +52,7 @@ class WithdrawalSink:
         """Mined. Nothing is booked yet: the hold stands until the block is final."""
         for row, kind, _ in _executed(uow, block):
             if kind == "payment" and row.state in rules.UNMINED:
-                _mined(uow, row)
+                mined(uow, row)
                 lifecycle.call_next(uow, row)
         for row, kind, _ in self._reverted(uow, block):
             if kind == "payment" and row.state in ("signed", "broadcast"):
@@ -66,7 +66,7 @@ class WithdrawalSink:
         postings: list[Posting] = []
         for row, kind, tx_hash in _executed(uow, block):
             if kind == "payment" and row.state in rules.UNMINED:
-                _mined(uow, row)
+                mined(uow, row)
             if kind == "payment" and row.state in ("mined", "voiding"):
                 postings += _payment_final(uow, row, tx_hash, block)
             elif kind == "rejection" and row.state == "voiding":
@@ -128,7 +128,7 @@ def _executed(uow: UnitOfWork, block: BlockView) -> Iterator[tuple[Withdrawal, s
             yield row, kind, tx_hash
 
 
-def _mined(uow: UnitOfWork, row: Withdrawal) -> None:
+def mined(uow: UnitOfWork, row: Withdrawal) -> None:
     """Whoever sent it, and whether or not we have stored the Permit that it carried."""
     row.due_at = row.lease_until = None
     row.bound_at = row.bound_at or uow.now
@@ -138,7 +138,7 @@ def _mined(uow: UnitOfWork, row: Withdrawal) -> None:
 def _payment_final(
     uow: UnitOfWork, row: Withdrawal, tx_hash: bytes, block: BlockView
 ) -> list[Posting]:
-    transfer = _transfer_of(row, tx_hash, block)
+    transfer = transfer_of(row, tx_hash, block)
     if transfer is None:
         return _nothing_moved(uow, row)
     row.held = False
@@ -147,7 +147,7 @@ def _payment_final(
     lifecycle.close_screening(uow, row)
     if was_voiding:
         lifecycle.call_next(uow, row)
-    return [_booked_out(row, transfer, block)]
+    return [booked_out(row, transfer, block)]
 
 
 def _nothing_moved(uow: UnitOfWork, row: Withdrawal) -> list[Posting]:
@@ -197,7 +197,8 @@ def _of_outgoing(uow: UnitOfWork, outgoing: OutgoingView) -> tuple[Withdrawal, s
     return repository.lock(uow, outgoing.organisation_id, found.withdrawal_id), found.kind
 
 
-def _transfer_of(row: Withdrawal, tx_hash: bytes, block: BlockView) -> Transfer | None:
+def transfer_of(row: Withdrawal, tx_hash: bytes, block: BlockView) -> Transfer | None:
+    """The transfer by which this transaction paid it, if it did."""
     wallet = row.wallet
     wanted = (row.token, wallet, row.destination, row.units)
     return next(
@@ -211,7 +212,8 @@ def _transfer_of(row: Withdrawal, tx_hash: bytes, block: BlockView) -> Transfer 
     )
 
 
-def _booked_out(row: Withdrawal, transfer: Transfer, block: BlockView) -> Posting:
+def booked_out(row: Withdrawal, transfer: Transfer, block: BlockView) -> Posting:
+    """The held payment leaves custody, with block and transfer."""
     return Posting(
         organisation_id=row.organisation_id,
         key=f"withdrawal:{row.id}:post:{block.tag}",

@@ -132,9 +132,9 @@ WRONG: Mapping[str, tuple[bytes, str]] = {
     "s in the upper half": (
         bent(lambda t: t.__setitem__(11, (CURVE_ORDER - 1).to_bytes(32, "big"))), "upper half"
     ),
-    "bytes behind the end": (signed() + b"\x00", "12 fields"),
-    "cut off": (signed()[:-1], "cut off"),
-    "the type alone": (b"\x02", "index out of range"),
+    "bytes behind the end": (signed() + b"\x00", "superfluous"),
+    "cut off": (signed()[:-1], "can't be used"),
+    "the type alone": (b"\x02", "too short"),
     "nothing": (b"", "no EIP-1559"),
     "an old transaction": (
         bytes(

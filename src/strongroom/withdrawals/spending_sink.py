@@ -1,0 +1,128 @@
+"""What blocks tell of spending keys' transactions. Their nonce is consumed by whatever is mined, so
+each end is an end; the gas is the organisation's own and is booked as what it came to.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from strongroom.chain.ports import BlockView, TransactionSeen
+from strongroom.db.database import UnitOfWork
+from strongroom.ledger.types import ChainPoint, Posting
+from strongroom.relay import service as relay
+from strongroom.relay.types import OutgoingView
+from strongroom.withdrawals import lifecycle, repository, rules
+from strongroom.withdrawals.models import Withdrawal
+from strongroom.withdrawals.sink import booked_out, mined, transfer_of
+from strongroom.withdrawals.wallet import custody_of
+
+PURPOSES = ("hot_payment", "cold_payment")
+
+
+class SpendingObserver:
+    """Told by the relay when a spending key's transaction goes out, or is refused by the signer."""
+
+    def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
+        """Sent: `broadcast`. Refused before it had a nonce: the loop lets the money go."""
+        row = repository.lock_of_outgoing(uow, outgoing) if outgoing.purpose in PURPOSES else None
+        if row is None:
+            return
+        if outgoing.state == "broadcast" and row.state in ("binding", "signed"):
+            repository.step(uow, row, "broadcast", "Sent to the chain.")
+        elif outgoing.state == "failed" and row.state in rules.BOUND:
+            if row.state != "voiding":
+                void_to = "expired" if uow.now > row.valid_until else "failed"
+                reason = f"The signer refuses: {outgoing.last_error}"
+                lifecycle.begin_voiding(uow, row, void_to, reason)
+            row.due_at = uow.now
+
+
+class SpendingSink:
+    """The BlockSink of spending keys' payments; stands after the relay's, whose rows it reads."""
+
+    def __init__(self, chain_id: int) -> None:
+        """One chain's payments."""
+        self._chain_id = chain_id
+
+    def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+        """Mined. Nothing is booked yet: the holds stand until the block is final."""
+        for row, outgoing, _ in self._ours(uow, block):
+            if row.state in rules.UNMINED:
+                mined(uow, row)
+                if not outgoing.succeeded:
+                    row.reason = "Mined and reverted; waiting until that is final."
+        return []
+
+    def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+        """The payment is posted out of custody, or released; its gas is posted either way."""
+        postings: list[Posting] = []
+        for row, outgoing, seen in self._ours(uow, block):
+            if row.state in rules.UNMINED:
+                mined(uow, row)
+            if row.state in ("mined", "voiding"):
+                postings += _final(uow, row, outgoing, seen, block)
+        return postings
+
+    def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+        """Not mined after all: the relay sends the same bytes again. Nothing was booked."""
+        for row, _, _ in self._ours(uow, block):
+            if row.state == "mined":
+                repository.step(uow, row, "broadcast", "A reorganisation undid its block.")
+        return []
+
+    def _ours(
+        self, uow: UnitOfWork, block: BlockView
+    ) -> Iterator[tuple[Withdrawal, OutgoingView, TransactionSeen]]:
+        """The withdrawals, locked, whose transactions are in this block."""
+        sent = relay.by_hash(uow, self._chain_id, [seen.hash for seen in block.transactions])
+        for seen in block.transactions:
+            outgoing = sent.get(seen.hash)
+            if outgoing is not None and outgoing.purpose in PURPOSES:
+                row = repository.lock_of_outgoing(uow, outgoing)
+                if row is not None:
+                    yield row, outgoing, seen
+
+
+def _final(
+    uow: UnitOfWork,
+    row: Withdrawal,
+    outgoing: OutgoingView,
+    seen: TransactionSeen,
+    block: BlockView,
+) -> list[Posting]:
+    transfer = transfer_of(row, seen.hash, block) if outgoing.state == "finalized" else None
+    gas = _gas(row, seen, block)
+    lifecycle.close_screening(uow, row)
+    if transfer is not None:
+        row.held = False
+        repository.step(uow, row, "finalized", "Paid, and final.")
+        return [booked_out(row, transfer, block), gas]
+    released = lifecycle.released(uow, row, fee=False)
+    if row.state != "voiding":
+        row.void_to = "failed"
+        repository.step(uow, row, "voiding", "The transaction was mined and moved nothing.")
+    ended = "failed" if outgoing.state == "failed" else row.void_to or "failed"
+    repository.step(uow, row, ended, "Its nonce is used, and nothing was paid; the money is free.")
+    return [*released, gas]
+
+
+def _gas(row: Withdrawal, seen: TransactionSeen, block: BlockView) -> Posting:
+    """Of the gas that was held, as much as it came to."""
+    units = seen.gas_used * seen.effective_gas_price
+    leg = lifecycle.fee_leg(row, custody_of(row, block.chain_id), units)
+    key = rules.fee_key(row.id)
+    return Posting(
+        organisation_id=row.organisation_id,
+        key=f"{key}:post:{block.tag}" if units else rules.void_key(key),
+        kind="withdrawal.gas",
+        legs=(leg,) if units else (),
+        chain=ChainPoint(block.chain_id, block.height, block.hash) if units else None,
+        phase="post" if units else "void",
+        refers_to=key,
+        memo={
+            "tx": "0x" + seen.hash.hex(),
+            "position": "",
+            "kind": "gas",
+            "token": "",
+            "from": "0x" + seen.sender.hex(),
+            "to": "" if seen.recipient is None else "0x" + seen.recipient.hex(),
+        },
+    )
