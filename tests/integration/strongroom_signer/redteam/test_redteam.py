@@ -6,9 +6,8 @@ from collections import Counter
 
 import pytest
 
-from tests.integration.strongroom_signer.redteam import cases
+from tests.integration.strongroom_signer.redteam.cases import CASES, SUBJECTS
 from tests.integration.strongroom_signer.redteam.stage import (
-    CASES,
     Case,
     Honoured,
     Stage,
@@ -30,7 +29,7 @@ def test_attack_is_refused(case: Case, stage: Stage, record_property) -> None:
 
 def test_each_case_says_what_it_tries_and_has_a_name_of_its_own() -> None:
     assert len(CASES) >= 50
-    assert {case.subject for case in CASES} == set(cases.SUBJECTS)
+    assert {case.subject for case in CASES} == set(SUBJECTS)
     names = Counter((case.subject, case.name) for case in CASES)
     assert max(names.values()) == 1
     assert all(case.tried.endswith(".") for case in CASES)

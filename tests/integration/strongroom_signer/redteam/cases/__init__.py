@@ -2,6 +2,10 @@
 
 from importlib import import_module
 
+from tests.integration.strongroom_signer.redteam.stage import CASES
+
+__all__ = ["CASES", "SUBJECTS"]
+
 SUBJECTS = ("replays", "approvals", "policies", "clearances", "safe", "fees", "sweeps", "requests")
 
 for subject in SUBJECTS:
