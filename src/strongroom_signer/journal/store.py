@@ -25,8 +25,9 @@ from strongroom_signer.errors import Refused, Unfit, check
 from strongroom_signer.journal.schema import statements
 
 MARK_BLOCK = 1000
-# A unit appends fewer receipts than this, so the store never outruns what was reserved.
-RESERVE_MARGIN = 16
+# A unit appends fewer receipts than this (a whole batch of requests, three receipts each), so the
+# store never outruns what was reserved.
+RESERVE_MARGIN = 200
 GENESIS_HASH = bytes(32)
 FIRST_EPOCH = 1
 
@@ -75,6 +76,7 @@ class Journal:
             self._connection.execute(statement)
         self.size, self.head = self._last_receipt()
         self._reserved_to = 0
+        self._open = False
 
     def begin(self) -> None:
         """Compare the store with clock and mark, and reserve the next block. Raises Unfit."""
@@ -105,22 +107,30 @@ class Journal:
         self._reserve()
 
     @contextmanager
-    def unit(self) -> Iterator[None]:
-        """One atomic, synced write; rolled back on any error."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        before = self.size, self.head
+    def unit(self, *, synced: bool = True) -> Iterator[None]:
+        """One atomic write, rolled back on any error; within another unit a savepoint, which lasts
+        only if the outer unit does. Raises Refused (journal_unavailable).
+
+        `synced=False` outlives a killed process, and a power cut only from the next synced unit on:
+        for what can be made again from entries that are synced.
+        """
+        nested, before = self._open, (self.size, self.head)
         try:
+            self._enter_unit(synced)
             yield
-            self._connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            self._roll_back(before)
-            raise Refused(
-                "journal_unavailable", "the signer's own journal cannot be written", retryable=True
-            ) from error
-        except BaseException:
-            self._roll_back(before)
+            check(self.size <= (self._reserved_to or self.size), "a unit stays in the reserve")
+            self._connection.execute("RELEASE part" if nested else "COMMIT")
+        except BaseException as error:
+            self._roll_back(before, nested=nested)
+            if isinstance(error, sqlite3.OperationalError):
+                words = "the signer's own journal cannot be written"
+                raise Refused("journal_unavailable", words, retryable=True) from error
             raise
-        if self._reserved_to and self.size >= self._reserved_to - RESERVE_MARGIN:
+        finally:
+            self._open = nested
+            if not (nested or synced):
+                self._connection.execute("PRAGMA synchronous = FULL")
+        if not nested and self._reserved_to and self.size > self._reserved_to - RESERVE_MARGIN:
             self._reserve()
 
     def receipt(self, facts: dict[str, Any]) -> None:
@@ -169,9 +179,23 @@ class Journal:
                 raise Unfit(f"receipt {seq} does not fit the chain: the journal was changed")
             head = digest
 
-    def _roll_back(self, before: tuple[int, bytes]) -> None:
+    def _enter_unit(self, synced: bool) -> None:
+        if not self._open:
+            if not synced:
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._open = True
+        elif self._connection.in_transaction:
+            self._connection.execute("SAVEPOINT part")
+        else:
+            raise sqlite3.OperationalError("SQLite has rolled the outer unit back")
+
+    def _roll_back(self, before: tuple[int, bytes], *, nested: bool) -> None:
+        """SQLite may have rolled everything back by itself, when the disk is full."""
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute("ROLLBACK TO part" if nested else "ROLLBACK")
+            if nested:
+                self._connection.execute("RELEASE part")
         self.size, self.head = before
 
     def _last_receipt(self) -> tuple[int, bytes]:

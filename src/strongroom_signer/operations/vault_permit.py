@@ -83,7 +83,7 @@ def vault_permit(house: House, body: dict[str, Any], _trace: str) -> Once | Plan
         require_alive(house, asked.organisation)
 
     identity = keccak256(asked.kind.encode() + asked.safe_tx_hash)
-    return Once("vault_permit", request_id, identity, prepare, sign, still)
+    return Once("vault_permit", request_id, identity, prepare, sign, still, built_upon=True)
 
 
 def _read(house: House, members: Members) -> Asked:

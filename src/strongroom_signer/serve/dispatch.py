@@ -1,5 +1,6 @@
-"""One request in, one answer out: every refusal is coded and leaves a receipt.
-What is written to the log names operation, trace and outcome, never contents.
+"""Requests in, answers out: what waits together shares a commit, each request under a savepoint of
+its own; every refusal is coded and leaves a receipt. What is written to the log names operation,
+trace and outcome, never contents.
 """
 
 from __future__ import annotations
@@ -7,12 +8,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from strongroom_protocol.errors import ProtocolError
-from strongroom_signer.errors import Refused, require
-from strongroom_signer.house import House, Once, honour
+from strongroom_signer import honour
+from strongroom_signer.errors import Refused, check, require
+from strongroom_signer.house import House, Once, Plan
 from strongroom_signer.operations.checkpoint import checkpoint
 from strongroom_signer.operations.policies import policy_first, policy_update, revoke, suspend
 from strongroom_signer.operations.provenance import provenance
@@ -22,7 +25,8 @@ from strongroom_signer.operations.spending import spending_payment
 from strongroom_signer.operations.status import status
 from strongroom_signer.operations.vault_permit import vault_permit
 
-# An operation answers at once, or says what is to be signed once: `honour` does that.
+# An operation answers at once, or says what is to be signed once: `honour` does that. It runs in a
+# unit that it shares with other requests, so it keeps nothing outside the journal.
 Operation = Callable[[House, dict[str, Any], str], Once | dict[str, Any]]
 OPERATIONS: Mapping[str, Operation] = {
     "status": status,
@@ -48,6 +52,25 @@ API_OPERATIONS = frozenset(
 )
 # Refusals beyond these are counted and not written, or a flood of them would fill the disk.
 REFUSALS_AN_HOUR = 1000
+# Requests that share a commit; the journal's reserve is made for as many.
+BATCH_MAX = 64
+_FAILURES = (Refused, ProtocolError, sqlite3.IntegrityError)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One request of a batch on its way to `answer`; `asked` and `plan` where a key is to be used,
+    and then what it `signed`, or why not.
+    """
+
+    request: Mapping[str, Any]
+    api: bool
+    op: str
+    trace: str
+    asked: Once | None = None
+    plan: Plan = field(default_factory=dict)
+    signed: Plan | Exception | None = None
+    answer: dict[str, Any] = field(default_factory=dict)
 
 
 class Dispatcher:
@@ -63,60 +86,109 @@ class Dispatcher:
         self.outcomes: dict[tuple[str, str], int] = {}
 
     def answer(self, request: Mapping[str, Any], *, api: bool = False) -> dict[str, Any]:
-        """The answer to a parsed request; `api`: the peer may ask API_OPERATIONS only. TokenLost
-        and programmer's errors pass through.
-        """
-        op, trace = request.get("op"), request.get("trace")
-        name = op if isinstance(op, str) and op in OPERATIONS else "unknown"
-        words = trace if isinstance(trace, str) and trace.isprintable() else ""
-        words = words[:TRACE_MAX]
-        try:
-            require(
-                not api or name in API_OPERATIONS,
-                "operation_not_yours",
-                "this is for the relay's user to ask, not for the API's",
-            )
-            answer = {"ok": True, "body": self._run(name, words, request)}
-        except Refused as refusal:
-            return self.refuse(name, words, refusal)
-        except ProtocolError as error:
-            code = error.code.replace(".", "_")
-            return self.refuse(name, words, Refused(code, str(error)))
-        except sqlite3.IntegrityError:
-            conflict = Refused("journal_conflict", "something in this request is used up already")
-            return self.refuse(name, words, conflict)
-        self._note(name, words, "ok", None)
-        return answer
+        """The answer to one parsed request; see `answer_all`."""
+        return self.answer_all([(request, api)])[0]
 
-    def _run(self, name: str, trace: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        body = request.get("body")
-        if set(request) != {"op", "trace", "body"} or not isinstance(body, dict):
+    def answer_all(self, asked: Sequence[tuple[Mapping[str, Any], bool]]) -> list[dict[str, Any]]:
+        """The answers to at most BATCH_MAX parsed requests, in their order; `api`: the peer may ask
+        API_OPERATIONS only. TokenLost and programmer's errors pass through: what was entered stays
+        entered, and a retry gets the same plan signed.
+        """
+        check(len(asked) <= BATCH_MAX, "a batch fits the journal's reserve")
+        turns = [_turn(request, api) for request, api in asked]
+        self._together(turns, self._take)
+        # Who asks for the same twice in a batch gets the same answer twice.
+        named: dict[bytes, _Turn] = {}
+        for turn in turns:
+            if turn.asked is not None and not turn.answer:
+                named.setdefault(turn.asked.id, turn)
+        if named:
+            self._sign(list(named.values()))
+        for turn in turns:
+            if turn.asked is not None and not turn.answer:
+                turn.answer = named[turn.asked.id].answer
+            self._note(turn.op, turn.trace, turn.answer)
+        return [turn.answer for turn in turns]
+
+    def _sign(self, turns: Sequence[_Turn]) -> None:
+        """Keys are used while no unit is open."""
+        self._house.crash.pass_by("sign.after_journal")
+        for turn in turns:
+            if turn.asked is not None:
+                try:
+                    turn.signed = turn.asked.sign(turn.plan)
+                except (Refused, ProtocolError) as failure:
+                    turn.signed = failure
+        self._house.crash.pass_by("sign.after_sign")
+        built_upon = any(turn.asked is not None and turn.asked.built_upon for turn in turns)
+        self._together(turns, self._settle, synced=built_upon)
+
+    def _together(
+        self, turns: Sequence[_Turn], step: Callable[[_Turn], None], *, synced: bool = True
+    ) -> None:
+        """A step of every request in one commit. A refusal undoes its own request's step only; if
+        there is no commit, all are refused.
+        """
+        try:
+            with self._house.journal.unit(synced=synced):
+                for turn in turns:
+                    try:
+                        with self._house.journal.unit():
+                            step(turn)
+                    except _FAILURES as failure:
+                        turn.answer = self._refusal(turn.op, turn.trace, _refused(failure))
+        except _FAILURES as failure:
+            for turn in turns:
+                turn.answer = _refusal_answer(_refused(failure))
+
+    def _take(self, turn: _Turn) -> None:
+        """All checks; then the answer, or the journal's entry of what is to be signed."""
+        require(
+            not turn.api or turn.op in API_OPERATIONS,
+            "operation_not_yours",
+            "this is for the relay's user to ask, not for the API's",
+        )
+        body = turn.request.get("body")
+        if set(turn.request) != {"op", "trace", "body"} or not isinstance(body, dict):
             words = "a request has exactly op, trace and body, and body is an object"
             raise Refused("request_malformed", words)
-        if name == "unknown":
+        if turn.op not in OPERATIONS:
             known = ", ".join(sorted(OPERATIONS))
             raise Refused("operation_unknown", f"the operations are {known}")
         require(
-            self._house.config.kind == "online" or name in OFFLINE_OPERATIONS,
+            self._house.config.kind == "online" or turn.op in OFFLINE_OPERATIONS,
             "operation_offline",
             f"an offline signer serves {', '.join(sorted(OFFLINE_OPERATIONS))} alone",
         )
-        asked = OPERATIONS[name](self._house, body, trace)
-        return honour(self._house, asked, trace) if isinstance(asked, Once) else asked
+        answer: Plan | None
+        asked = OPERATIONS[turn.op](self._house, body, turn.trace)
+        if isinstance(asked, Once):
+            turn.asked = asked
+            turn.plan, answer = honour.enter(self._house, asked, turn.trace)
+        else:
+            answer = asked
+        if answer is not None:
+            turn.answer = {"ok": True, "body": answer}
+
+    def _settle(self, turn: _Turn) -> None:
+        if isinstance(turn.signed, Exception):
+            raise turn.signed
+        if turn.asked is not None and turn.signed is not None:
+            honour.settle(self._house, turn.asked, turn.trace, turn.plan, turn.signed)
+            turn.answer = {"ok": True, "body": turn.signed}
 
     def refuse(self, op: str, trace: str, refusal: Refused) -> dict[str, Any]:
         """The receipt of a refusal, and its answer."""
+        answer = self._refusal(op, trace, refusal)
+        self._note(op, trace, answer)
+        return answer
+
+    def _refusal(self, op: str, trace: str, refusal: Refused) -> dict[str, Any]:
         try:
             self._write_down(op, trace, refusal)
         except Refused as unavailable:
             refusal = unavailable
-        self._note(op, trace, "refused", refusal.code)
-        return {
-            "ok": False,
-            "code": refusal.code,
-            "message": refusal.message,
-            "retryable": refusal.retryable,
-        }
+        return _refusal_answer(refusal)
 
     def _write_down(self, op: str, trace: str, refusal: Refused) -> None:
         """A receipt, which also says how many before it were too many to be written."""
@@ -135,12 +207,36 @@ class Dispatcher:
             journal.receipt({"op": op, "outcome": "refused", "trace": trace, **facts})
         self._unwritten = 0
 
-    def _note(self, op: str, trace: str, outcome: str, code: str | None) -> None:
-        key = (op, outcome)
-        self.outcomes[key] = self.outcomes.get(key, 0) + 1
-        self.note(event="request", op=op, trace=trace, outcome=outcome, code=code)
+    def _note(self, op: str, trace: str, answer: Mapping[str, Any]) -> None:
+        outcome = "ok" if answer["ok"] else "refused"
+        self.outcomes[op, outcome] = self.outcomes.get((op, outcome), 0) + 1
+        self.note(event="request", op=op, trace=trace, outcome=outcome, code=answer.get("code"))
 
     def note(self, **facts: Any) -> None:
         """One structured log line."""
         line = {"process": "signer", "at": self._house.clock.now(), **facts}
         print(json.dumps(line), file=self._log, flush=True)
+
+
+def _turn(request: Mapping[str, Any], api: bool) -> _Turn:
+    op, trace = request.get("op"), request.get("trace")
+    name = op if isinstance(op, str) and op in OPERATIONS else "unknown"
+    words = trace if isinstance(trace, str) and trace.isprintable() else ""
+    return _Turn(request, api, name, words[:TRACE_MAX])
+
+
+def _refused(failure: Exception) -> Refused:
+    if isinstance(failure, Refused):
+        return failure
+    if isinstance(failure, ProtocolError):
+        return Refused(failure.code.replace(".", "_"), str(failure))
+    return Refused("journal_conflict", "something in this request is used up already")
+
+
+def _refusal_answer(refusal: Refused) -> dict[str, Any]:
+    return {
+        "ok": False,
+        "code": refusal.code,
+        "message": refusal.message,
+        "retryable": refusal.retryable,
+    }

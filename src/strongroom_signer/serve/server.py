@@ -1,5 +1,6 @@
-"""The unix socket: 0600, peer's user checked, frames of strongroom_protocol.wire, one request at a
-time. Connections are read without blocking, so a slow or silent peer keeps nobody waiting.
+"""The unix socket: 0600, peer's user checked, frames of strongroom_protocol.wire. What waits on all
+connections is drained and answered as one batch, one request a connection. Nothing here blocks: a
+slow or silent peer keeps nobody waiting, and is dropped when its time is over.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from strongroom_protocol.errors import ProtocolError
-from strongroom_protocol.wire import HEADER_BYTES, body_length, frame, parse_body
+from strongroom_protocol.wire import FRAME_MAX, HEADER_BYTES, body_length, frame, parse_body
 from strongroom_signer.errors import Refused, Unfit
-from strongroom_signer.serve.dispatch import Dispatcher
+from strongroom_signer.serve.dispatch import BATCH_MAX, Dispatcher
 
-CONNECTIONS_MAX = 64
+CONNECTIONS_MAX = BATCH_MAX
+# No user can take all of them from the others.
+CONNECTIONS_A_USER = 48
 IDLE_SECONDS = 30.0
-SEND_SECONDS = 5.0
+# To finish a frame that was begun, or to take an answer.
+FRAME_SECONDS = 5.0
 TICK_SECONDS = 0.2
 _READ_BYTES = 1 << 16
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
@@ -29,10 +34,13 @@ _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 @dataclass(slots=True)
 class _Peer:
+    """A connection; `due` is when it is dropped unless something whole has passed by then."""
+
     connection: socket.socket
-    last_heard: float
-    api: bool
-    buffer: bytearray = field(default_factory=bytearray)
+    uid: int
+    due: float
+    incoming: bytearray = field(default_factory=bytearray)
+    outgoing: bytearray = field(default_factory=bytearray)
 
 
 class Server:
@@ -61,34 +69,53 @@ class Server:
 
     def run(self, stop: threading.Event, tick: Callable[[], None] = lambda: None) -> None:
         """Until `stop`; `tick` is called a few times a second."""
+        next_tick, waiting = 0.0, False
         try:
             while not stop.is_set():
-                for key, _ in self._selector.select(TICK_SECONDS):
+                for key, _ in self._selector.select(0 if waiting else TICK_SECONDS):
                     if key.fileobj is self._listener:
                         self._accept()
                     elif key.fd in self._peers:
-                        self._hear(self._peers[key.fd])
-                self._drop_idle()
-                tick()
+                        self._attend(self._peers[key.fd])
+                waiting = self._answer()
+                if (now := time.monotonic()) >= next_tick:
+                    next_tick = now + TICK_SECONDS
+                    self._drop_overdue(now)
+                    tick()
         finally:
             self._close()
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        """Everybody who waits at the door, with what they brought along."""
+        for _ in range(CONNECTIONS_MAX):
+            try:
+                connection, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            self._admit(connection)
+
+    def _admit(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         _, uid, _ = _CREDENTIALS.unpack(raw)
+        peer = _Peer(connection, uid, time.monotonic() + IDLE_SECONDS)
+        of_user = sum(other.uid == uid for other in self._peers.values())
+        if len(self._peers) >= CONNECTIONS_MAX or of_user >= CONNECTIONS_A_USER:
+            connection.close()
+            return
+        self._peers[connection.fileno()] = peer
+        self._selector.register(connection, selectors.EVENT_READ)
         if uid not in self._allowed_uids:
-            refusal = Refused("peer_unknown", f"user {uid} may not talk to the signer")
-            self._send(connection, self._dispatcher.refuse("connect", "", refusal))
-            connection.close()
-        elif len(self._peers) >= CONNECTIONS_MAX:
-            connection.close()
+            self._refuse(peer, "connect", "peer_unknown", f"user {uid} may not talk to the signer")
         else:
-            connection.setblocking(False)
-            self._peers[connection.fileno()] = _Peer(
-                connection, time.monotonic(), uid in self._api_uids
-            )
-            self._selector.register(connection, selectors.EVENT_READ)
+            self._hear(peer)
+
+    def _attend(self, peer: _Peer) -> None:
+        """Send what waits, or read; nothing more while the longest request is there already."""
+        if peer.outgoing:
+            self._flush(peer)
+        elif len(peer.incoming) < HEADER_BYTES + FRAME_MAX:
+            self._hear(peer)
 
     def _hear(self, peer: _Peer) -> None:
         try:
@@ -100,37 +127,72 @@ class Server:
         if not data:
             self._drop(peer)
             return
-        peer.last_heard = time.monotonic()
-        peer.buffer += data
-        try:
-            while (body := _take_frame(peer.buffer)) is not None:
-                answer = self._dispatcher.answer(parse_body(body), api=peer.api)
-                if not self._send(peer.connection, answer):
-                    self._drop(peer)
-                    return
-        except ProtocolError as error:
-            refusal = Refused("frame_malformed", str(error))
-            self._send(peer.connection, self._dispatcher.refuse("frame", "", refusal))
-            self._drop(peer)
+        if not peer.incoming:
+            peer.due = time.monotonic() + FRAME_SECONDS
+        peer.incoming += data
 
-    def _send(self, connection: socket.socket, answer: dict[str, object]) -> bool:
-        connection.settimeout(SEND_SECONDS)
-        try:
-            connection.sendall(frame(answer))
-            connection.setblocking(False)
-        except OSError:
+    def _answer(self) -> bool:
+        """One request of every peer that has a whole one; whether there may be more already."""
+        asked = list(self._requests())
+        if not asked:
             return False
-        return True
+        answers = self._dispatcher.answer_all(
+            [(request, peer.uid in self._api_uids) for peer, request in asked]
+        )
+        for (peer, _), answer in zip(asked, answers, strict=True):
+            self._send(peer, answer)
+        return any(peer.incoming for peer, _ in asked)
 
-    def _drop_idle(self) -> None:
-        oldest = time.monotonic() - IDLE_SECONDS
-        for peer in [peer for peer in self._peers.values() if peer.last_heard < oldest]:
+    def _requests(self) -> Iterator[tuple[_Peer, dict[str, Any]]]:
+        for peer in list(self._peers.values()):
+            if peer.outgoing or not peer.incoming:
+                continue
+            try:
+                body = _take_frame(peer.incoming)
+                if body is not None:
+                    yield peer, parse_body(body)
+            except ProtocolError as error:
+                self._refuse(peer, "frame", "frame_malformed", str(error))
+
+    def _refuse(self, peer: _Peer, op: str, code: str, words: str) -> None:
+        """A last word, if the peer takes it at once."""
+        answer = self._dispatcher.refuse(op, "", Refused(code, words))
+        self._send(peer, answer)
+        self._drop(peer)
+
+    def _send(self, peer: _Peer, answer: dict[str, Any]) -> None:
+        try:
+            peer.outgoing += frame(answer)
+        except ProtocolError as error:
+            refusal = Refused("answer_too_long", str(error))
+            peer.outgoing += frame(self._dispatcher.refuse("frame", "", refusal))
+        peer.due = time.monotonic() + FRAME_SECONDS
+        self._flush(peer)
+
+    def _flush(self, peer: _Peer) -> None:
+        """Send what the peer takes now; while some waits, nothing more of it is read."""
+        try:
+            sent = peer.connection.send(peer.outgoing)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._drop(peer)
+            return
+        del peer.outgoing[:sent]
+        if not (peer.outgoing or peer.incoming):
+            peer.due = time.monotonic() + IDLE_SECONDS
+        events = selectors.EVENT_WRITE if peer.outgoing else selectors.EVENT_READ
+        if self._selector.get_key(peer.connection).events != events:
+            self._selector.modify(peer.connection, events)
+
+    def _drop_overdue(self, now: float) -> None:
+        for peer in [peer for peer in self._peers.values() if peer.due < now]:
             self._drop(peer)
 
     def _drop(self, peer: _Peer) -> None:
-        self._selector.unregister(peer.connection)
-        del self._peers[peer.connection.fileno()]
-        peer.connection.close()
+        if self._peers.pop(peer.connection.fileno(), None) is not None:
+            self._selector.unregister(peer.connection)
+            peer.connection.close()
 
     def _close(self) -> None:
         for peer in list(self._peers.values()):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from strongroom_signer.clock import FixedClock
-from strongroom_signer.errors import Refused, Unfit
+from strongroom_signer.errors import Impossible, Refused, Unfit
 from strongroom_signer.journal.schema import TABLES
-from strongroom_signer.journal.store import MARK_BLOCK, Journal, Mark
+from strongroom_signer.journal.store import MARK_BLOCK, RESERVE_MARGIN, Journal, Mark
 
 
 class OneMark:
@@ -88,6 +88,115 @@ def test_a_unit_that_fails_leaves_nothing(tmp_path: Path) -> None:
         fail()
     assert (journal.size, journal.head) == (size, head)
     assert journal.one("SELECT 1 FROM list_version") is None
+    journal.close()
+
+
+def fail_within(journal: Journal, *, nested: bool = False) -> None:
+    """A unit that is refused after it wrote a row and a receipt."""
+    with journal.unit():
+        journal.add("list_version", 70 + nested, 0)
+        journal.receipt({"op": "test"})
+        if nested:
+            fail_within(journal)
+        raise Refused("some_reason", "and nothing stays")
+
+
+def test_a_unit_within_a_unit_falls_alone(tmp_path: Path) -> None:
+    marks = OneMark()
+    journal = opened(tmp_path, marks)
+    with journal.unit():
+        journal.add("list_version", 1, 0)
+        journal.receipt({"op": "test", "number": 1})
+        size, head = journal.size, journal.head
+        for nested in (False, True):
+            with pytest.raises(Refused):
+                fail_within(journal, nested=nested)
+            assert (journal.size, journal.head) == (size, head)
+        with journal.unit():
+            journal.add("list_version", 2, 0)
+            journal.receipt({"op": "test", "number": 2})
+    assert journal.all("SELECT version FROM list_version") == [(1,), (2,)]
+    assert journal.size == size + 1
+    journal.verify_chain()
+    journal.close()
+    opened(tmp_path, marks).close()
+
+
+def test_a_unit_within_a_unit_lasts_only_if_the_outer_one_does(tmp_path: Path) -> None:
+    journal = opened(tmp_path, OneMark())
+    size, head = journal.size, journal.head
+
+    def fail_late() -> None:
+        with journal.unit():
+            with journal.unit():
+                journal.add("list_version", 1, 0)
+                journal.receipt({"op": "test"})
+            raise Refused("some_reason", "and nothing stays")
+
+    with pytest.raises(Refused):
+        fail_late()
+    assert (journal.size, journal.head) == (size, head)
+    assert journal.one("SELECT 1 FROM list_version") is None
+    add_receipts(journal, 2)
+    journal.verify_chain()
+    journal.close()
+
+
+def test_after_sqlites_own_rollback_nothing_of_the_unit_is_kept(tmp_path: Path) -> None:
+    """A full disk makes SQLite roll back by itself: what comes later must not stand alone."""
+    journal = opened(tmp_path, OneMark())
+    size, head = journal.size, journal.head
+
+    def lose() -> None:
+        with journal.unit():
+            journal.add("list_version", 1, 0)
+            with pytest.raises(Refused, match="cannot be written"), journal.unit():
+                journal._connection.execute("ROLLBACK")
+            with pytest.raises(Refused, match="cannot be written"), journal.unit():
+                journal.add("list_version", 2, 0)
+
+    with pytest.raises(Refused, match="cannot be written") as refusal:
+        lose()
+    assert refusal.value.retryable
+    assert (journal.size, journal.head) == (size, head)
+    assert journal.all("SELECT version FROM list_version") == []
+    add_receipts(journal, 1)
+    journal.verify_chain()
+    journal.close()
+
+
+def test_a_unit_that_would_outrun_the_reserve_is_undone(tmp_path: Path) -> None:
+    marks = OneMark()
+    journal = opened(tmp_path, marks)
+
+    def write(count: int) -> None:
+        with journal.unit():
+            for number in range(count):
+                journal.receipt({"op": "test", "number": number})
+
+    for _ in range(3 * MARK_BLOCK // RESERVE_MARGIN):
+        write(RESERVE_MARGIN - 1)
+        assert marks.mark is not None
+        assert journal.size <= marks.mark.reserved_to
+    size = journal.size
+    with pytest.raises(Impossible, match="reserve"):
+        write(MARK_BLOCK + 1)
+    assert journal.size == size
+    journal.verify_chain()
+    journal.close()
+
+
+def test_each_unit_is_synced_but_those_that_ask_not_to_be(tmp_path: Path) -> None:
+    journal = opened(tmp_path, OneMark())
+    levels = []
+    for number in range(12):
+        with journal.unit(synced=number % 3 == 0):
+            # A text of its own each time, or the answer would be the cached one.
+            levels.append(journal.all(f"PRAGMA synchronous -- {number}")[0][0])
+    assert levels == [2, 1, 1] * 4, "2 is FULL, 1 is NORMAL"
+    with pytest.raises(Refused), journal.unit(synced=False):
+        raise Refused("some_reason", "and nothing stays")
+    assert journal.all("PRAGMA synchronous -- last") == [(2,)]
     journal.close()
 
 
