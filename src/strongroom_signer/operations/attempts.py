@@ -21,6 +21,7 @@ from strongroom_protocol.transactions import (
     SignedAuthorization,
     Transaction1559,
 )
+from strongroom_signer.agreement import agreed
 from strongroom_signer.authority.organisations import Organisation
 from strongroom_signer.errors import require
 from strongroom_signer.house import House, Once, Plan
@@ -190,9 +191,9 @@ def _next(house: House, asked: Attempt, last_purpose: str, last: Plan) -> Plan:
 
 
 def _check_sound(house: House, plan: Plan) -> None:
-    """What could not be signed must not take a nonce: validate before the journal's entry."""
+    """What could not be signed must not take a nonce: it is encoded before the journal's entry."""
     transaction = _transaction(house, plan, ())
-    transaction.validate()
+    agreed(transaction)
     gas_min = transaction.gas_min() + AUTHORISATION_GAS * len(plan["authorisations"])
     require(
         transaction.gas >= gas_min,
@@ -246,10 +247,10 @@ def _sign(house: House, asked: Attempt, plan: Plan) -> Plan:
     for item in plan["authorisations"]:
         leaf = listed_leaf(house, asked.organisation, item["index"])
         inner = Authorization(house.config.chain_id, parse_address(item["delegate"]), item["nonce"])
-        signature = house.keyring.leaf(leaf.address, leaf.wrapped, inner.signing_hash(), leaf.kek)
+        signature = house.keyring.leaf(leaf.address, leaf.wrapped, agreed(inner), leaf.kek)
         signed.append(SignedAuthorization(inner, signature))
     transaction = _transaction(house, plan, tuple(signed))
-    signature = _signature(house, asked, transaction.signing_hash())
+    signature = _signature(house, asked, agreed(transaction))
     return {
         "from": plan["from"],
         "nonce": plan["nonce"],

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from strongroom_protocol.addresses import ZERO
 from strongroom_protocol.documents import Members
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.evidence import Approval, Clearance, recover_approvals
@@ -19,8 +20,9 @@ from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import Withdrawal
 from strongroom_protocol.permit import Permit
 from strongroom_protocol.policy import Verdict
-from strongroom_protocol.safe import SafeTx, payment_safe_tx, rejection_safe_tx, safe_tx_hash
+from strongroom_protocol.safe import Payment, SafeTx, payment_safe_tx, rejection_safe_tx
 from strongroom_protocol.signatures import Signature
+from strongroom_signer.agreement import agreed_payment, agreed_permit
 from strongroom_signer.authority.organisations import Organisation, find, require_alive
 from strongroom_signer.errors import require
 from strongroom_signer.house import House, Once, Plan
@@ -71,7 +73,7 @@ def vault_permit(house: House, body: dict[str, Any], _trace: str) -> Once | Plan
             plan["policy_version"],
             plan["valid_until"],
         )
-        digest = permit.digest(house.config.chain_id, house.deployment.guard)
+        digest = agreed_permit(house.config.chain_id, house.deployment.guard, permit)
         return {
             "safe_tx_hash": plan["safe_tx_hash"],
             "policy_version": plan["policy_version"],
@@ -98,8 +100,10 @@ def _read(house: House, members: Members) -> Asked:
     )
     judging.check_epoch(house, intent.store_epoch)
     if kind == "payment":
+        paid = Payment(intent.token, intent.to, intent.units)
         safe_tx = payment_safe_tx(intent.token, intent.to, intent.units, nonce)
     else:
+        paid = Payment(ZERO, organisation.vault, 0)
         safe_tx = rejection_safe_tx(organisation.vault, nonce)
     chain_id = house.config.chain_id
     return Asked(
@@ -109,7 +113,7 @@ def _read(house: House, members: Members) -> Asked:
         initiator_signature=members.part("initiator_signature", signature_at),
         kind=kind,
         safe_tx=safe_tx,
-        safe_tx_hash=safe_tx_hash(chain_id, organisation.vault, safe_tx),
+        safe_tx_hash=agreed_payment(chain_id, organisation.vault, safe_tx, paid),
         approvals=members.list("approvals", _approval, maximum=judging.APPROVALS_MAX),
         clearance=members.part("clearance", anything),
     )
