@@ -59,17 +59,48 @@ def encode(
 
     Its keys are known, so they stand here in JCS order (a test compares with `canonical`).
     """
+    before, after = around_the_moment(
+        organisation_id=organisation_id,
+        actor=actor,
+        request_id=request_id,
+        action=action,
+        subject=subject,
+        body=body,
+        rows_root=rows_root,
+    )
+    return at_moment(before, after, at)
+
+
+def at_moment(before: bytes, after: bytes, at: datetime) -> bytes:
+    """The whole record, once its moment is known."""
+    return before + timestamp(at).encode() + after
+
+
+def around_the_moment(
+    *,
+    organisation_id: UUID,
+    actor: Actor,
+    request_id: str,
+    action: str,
+    subject: str,
+    body: Mapping[str, object],
+    rows_root: bytes | None,
+) -> tuple[bytes, bytes]:
+    """What stands before and after the moment: all that can fail to be encoded."""
     for text in (action, actor.id, request_id, subject):
         _check_value(text, 0)
     _check_value(actor.version, 0)
     root = "null" if rows_root is None else f'"0x{rows_root.hex()}"'
-    return (
+    before = (
         f'{{"action":{_quoted(action)},"actor":{{"id":{_quoted(actor.id)},'
-        f'"kind":{_quoted(actor.kind)},"version":{actor.version}}},"at":"{timestamp(at)}",'
-        f'"body":{canonical(dict(body)).decode()},"organisation":"{organisation_id}",'
+        f'"kind":{_quoted(actor.kind)},"version":{actor.version}}},"at":"'
+    )
+    after = (
+        f'","body":{canonical(dict(body)).decode()},"organisation":"{organisation_id}",'
         f'"request_id":{_quoted(request_id)},"rows_root":{root},"subject":{_quoted(subject)},'
         f'"type":"{RECORD_TYPE}"}}'
-    ).encode()
+    )
+    return before.encode(), after.encode()
 
 
 def leaf_content(

@@ -7,10 +7,9 @@ While PostgreSQL works at one trip, Python prepares the next one, as if nothing 
 
 import hashlib
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -21,11 +20,10 @@ from strongroom.db.database import UnitOfWork
 from strongroom.db.idempotency import StoredAnswer, body_differs
 from strongroom.kit.check import check
 from strongroom.kit.errors import StrongroomError
-from strongroom.ledger import rules, service
-from strongroom.ledger.commands import PostingCommand
+from strongroom.ledger import service
+from strongroom.ledger.encoding import Encoded, answer_text
 from strongroom.ledger.errors import refusal
 
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Outcome = StoredAnswer | StrongroomError
 Slot = tuple[UUID, str]
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -64,25 +62,24 @@ class _Share:
     """One organisation's part of a batch; `commands` are sorted by key, one a key."""
 
     organisation_id: UUID
-    commands: list[PostingCommand]
-    answers: dict[str, str]
-    fresh: Sequence[PostingCommand] = ()
+    commands: list[Encoded]
+    fresh: Sequence[Encoded] = ()
     arguments: tuple[Any, ...] = ()
-    posted: Sequence[PostingCommand] = ()
+    posted: Sequence[Encoded] = ()
     records: Mapping[str, tuple[bytes, bytes, bytes]] = field(default_factory=dict)
 
 
-def write(uow: UnitOfWork, commands: Sequence[PostingCommand]) -> list[Outcome]:
+def write(uow: UnitOfWork, commands: Sequence[Encoded]) -> list[Outcome]:
     """Write all of it in the caller's unit; an outcome a command, in order.
 
     A refused posting stores nothing and leaves its key free. The same key twice in a batch is one
     command (same body) or a conflict (other body).
     """
-    first: dict[Slot, PostingCommand] = {}
+    first: dict[Slot, Encoded] = {}
     for command in commands:
         first.setdefault(command.slot, command)
     shares = [
-        _share(organisation_id, list(found))
+        _Share(organisation_id, fresh := list(found), fresh)
         for organisation_id, found in itertools.groupby(
             sorted(first.values(), key=lambda command: command.slot),
             key=lambda command: command.posting.organisation_id,
@@ -95,13 +92,8 @@ def write(uow: UnitOfWork, commands: Sequence[PostingCommand]) -> list[Outcome]:
     return [_outcome_for(command, first, outcomes) for command in commands]
 
 
-def _share(organisation_id: UUID, commands: list[PostingCommand]) -> _Share:
-    answers = {one.idempotency_key: answer_text(one.answer) for one in commands}
-    return _Share(organisation_id, commands, answers, fresh=commands)
-
-
 def _outcome_for(
-    command: PostingCommand, first: Mapping[Slot, PostingCommand], outcomes: Mapping[Slot, Outcome]
+    command: Encoded, first: Mapping[Slot, Encoded], outcomes: Mapping[Slot, Outcome]
 ) -> Outcome:
     if first[command.slot].body_hash != command.body_hash:
         return body_differs(command.idempotency_key)
@@ -124,7 +116,7 @@ def _take_keys(uow: UnitOfWork, shares: list[_Share], outcomes: dict[Slot, Outco
                         arrays.texts(one.idempotency_key for one in share.commands),
                         arrays.octets(one.body_hash for one in share.commands),
                         arrays.numbers(one.status for one in share.commands),
-                        arrays.texts(share.answers.values()),
+                        arrays.texts(one.answer for one in share.commands),
                     ),
                 )
             )
@@ -152,7 +144,7 @@ def _arguments(uow: UnitOfWork, share: _Share) -> tuple[Any, ...]:
 def _recall(
     connection: Connection,
     organisation_id: UUID,
-    commands: list[PostingCommand],
+    commands: list[Encoded],
     outcomes: dict[Slot, Outcome],
 ) -> None:
     """The stored answers of keys that were used before."""
@@ -188,8 +180,7 @@ def _post(uow: UnitOfWork, shares: list[_Share], outcomes: dict[Slot, Outcome]) 
         for command, result in zip(share.fresh, results, strict=True):
             if result.code is None:
                 posted.append(command)
-                answer = share.answers[command.idempotency_key]
-                outcomes[command.slot] = StoredAnswer(command.status, answer)
+                outcomes[command.slot] = StoredAnswer(command.status, command.answer)
             else:
                 outcomes[command.slot] = refusal(result.code, command.posting.key)
         share.posted = posted
@@ -235,22 +226,7 @@ def _enqueue(uow: UnitOfWork, connection: Connection, share: _Share) -> None:
         )
 
 
-def _record(uow: UnitOfWork, command: PostingCommand) -> tuple[bytes, bytes, bytes]:
+def _record(uow: UnitOfWork, command: Encoded) -> tuple[bytes, bytes, bytes]:
     """(record, its hash, its rows) for one command."""
-    kept, rows_root = records.encode_rows([rules.row(command.posting)])
-    encoded = records.encode(
-        organisation_id=command.posting.organisation_id,
-        actor=command.actor,
-        request_id=command.request_id,
-        at=uow.now,
-        action=command.action,
-        subject=command.posting.key,
-        body={"kind": command.posting.kind, "phase": command.posting.phase},
-        rows_root=rows_root,
-    )
-    return encoded, hashlib.sha256(encoded).digest(), kept
-
-
-def answer_text(answer: Mapping[str, object]) -> str:
-    """The JSON text that is stored and given back."""
-    return _ENCODE(dict(answer))
+    encoded = records.at_moment(*command.record, uow.now)
+    return encoded, hashlib.sha256(encoded).digest(), command.rows

@@ -2,7 +2,8 @@
 
 One thread a process takes the commands that wait (at most 256), writes them as one batch and
 resolves their futures. If it is unknown whether a commit happened, the same batch is sent again:
-its keys make that harmless.
+its keys make that harmless. What can't be written fails alone: it is encoded before it waits, and
+a batch that PostgreSQL does not take is halved until the one is found.
 """
 
 import queue
@@ -20,6 +21,7 @@ from strongroom.kit.log import logger
 from strongroom.kit.metrics import histogram
 from strongroom.ledger.batch import Outcome, write
 from strongroom.ledger.commands import PostingCommand
+from strongroom.ledger.encoding import Encoded, encode
 
 BATCH_MAX: Final = 256
 WAITING_MAX: Final = 4_096
@@ -27,7 +29,8 @@ WAITING_MAX: Final = 4_096
 ATTEMPTS_MAX: Final = 6
 _PAUSES_SECONDS: Final = (0.0, 0.05, 0.2, 0.5, 1.0)
 _ACTOR: Final = system("writer")
-Pending = tuple[PostingCommand, "Future[StoredAnswer]"]
+_TRANSIENT: Final = (DatabaseUnavailable, TransactionConflict, LockTimeout)
+Pending = tuple[Encoded, "Future[StoredAnswer]"]
 
 
 class WriterBusy(Unavailable):
@@ -66,17 +69,19 @@ class PostingWriter:
     def submit(self, command: PostingCommand) -> "Future[StoredAnswer]":
         """The future gives the stored answer, or raises what the posting was refused with.
 
-        Raises (by the future): IdempotencyConflict, PostingRefused, PostingInvalid,
-        DatabaseUnavailable, WriterBusy.
+        Raises (by the future): CommandUnwritable, IdempotencyConflict, PostingRefused,
+        PostingInvalid, DatabaseUnavailable, WriterBusy.
         """
         future: Future[StoredAnswer] = Future()
         if self._closed:
             future.set_exception(_busy())
             return future
         try:
-            self._waiting.put_nowait((command, future))
+            self._waiting.put_nowait((encode(command), future))
         except queue.Full:
             future.set_exception(_busy())
+        except StrongroomError as error:
+            future.set_exception(error)
         return future
 
     def check(self) -> None:
@@ -111,6 +116,12 @@ class PostingWriter:
             with histogram("strongroom_posting_batch_seconds", "A group commit.").time():
                 outcomes = self._write([command for command, _ in batch])
         except Exception as error:  # noqa: BLE001 - the callers get it, the thread lives on
+            if len(batch) > 1 and not isinstance(error, _TRANSIENT):
+                logger(__name__).warning("writer.halved", commands=len(batch), error=repr(error))
+                half = len(batch) // 2
+                self._serve(batch[:half])
+                self._serve(batch[half:])
+                return
             logger(__name__).exception("writer.failed", commands=len(batch))
             for _, future in batch:
                 future.set_exception(error)
@@ -121,7 +132,7 @@ class PostingWriter:
             else:
                 future.set_result(outcome)
 
-    def _write(self, commands: list[PostingCommand]) -> list[Outcome]:
+    def _write(self, commands: list[Encoded]) -> list[Outcome]:
         """The batch in one unit; again with the same keys when its commit is unknown."""
         pause = threading.Event()
         for attempt in range(ATTEMPTS_MAX):
@@ -130,7 +141,7 @@ class PostingWriter:
                     outcomes = write(uow, commands)
                     crash_point("writer.written")
                 crash_point("writer.committed")
-            except (DatabaseUnavailable, TransactionConflict, LockTimeout) as error:
+            except _TRANSIENT as error:
                 logger(__name__).warning("writer.again", code=error.code, attempt=attempt)
                 if attempt + 1 == ATTEMPTS_MAX:
                     raise

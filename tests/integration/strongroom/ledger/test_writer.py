@@ -3,12 +3,16 @@
 import json
 from concurrent.futures import wait
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
 
+import psycopg
 import pytest
 
 from strongroom.db.database import Database
 from strongroom.db.errors import CommitUnknown, DatabaseUnavailable, IdempotencyConflict
 from strongroom.ledger.commands import OutboxRow
+from strongroom.ledger.encoding import CommandUnwritable
 from strongroom.ledger.errors import PostingRefused
 from strongroom.ledger.writer import PostingWriter, WriterBusy
 from tests.factories.books import ACTOR, make_books
@@ -143,3 +147,52 @@ def test_without_a_database_the_caller_hears_it(books, writer, monkeypatch):
     monkeypatch.setattr(Database, "unit", unit)
     with pytest.raises(DatabaseUnavailable):
         writer.submit(books.command("k", ("client:a", "client:b", 1))).result(10)
+
+
+UNWRITABLE: dict[str, dict[str, Any]] = {
+    "a lone surrogate in the key": {"key": "transfer:\ud800"},
+    "a lone surrogate in the memo": {"memo": {"reference": "\udfff"}},
+    "a zero byte in the memo": {"memo": {"reference": "a\0b"}},
+    "a zero byte in the key": {"key": "transfer:\0"},
+    "a kind that is no text": {"kind": 7},
+}
+
+
+@pytest.mark.parametrize("fault", UNWRITABLE)
+def test_a_record_that_can_not_be_encoded_fails_alone(books, writer, fault):
+    books.fund("client:a", 100)
+    bad = books.command("bad", ("client:a", "client:b", 1))
+    object.__setattr__(bad, "posting", replace(bad.posting, **UNWRITABLE[fault]))
+    good = [books.command(f"{n}", ("client:a", "client:b", 1)) for n in range(6)]
+    futures = [writer.submit(one) for one in (*good[:3], bad, *good[3:])]
+    failed = futures.pop(3)
+    with pytest.raises(CommandUnwritable):
+        failed.result(10)
+    assert {future.result(10).status for future in futures} == {201}
+    assert books.balance("client:b").posted == 6
+    books.assert_sound()
+
+
+def test_an_answer_that_can_not_be_encoded_fails_alone(books, writer):
+    books.fund("client:a", 100)
+    bad = replace(books.command("bad", ("client:a", "client:b", 1)), answer={"note": "\ud800"})
+    with pytest.raises(CommandUnwritable):
+        writer.submit(bad).result(10)
+
+
+def test_what_postgres_does_not_take_fails_alone_too(books):
+    """A key over its length is seen by nobody before the INSERT: the batch is halved to find it."""
+    books.fund("client:a", 100)
+    writer = PostingWriter(books.database)
+    good = [books.command(f"{n}", ("client:a", "client:b", 1)) for n in range(9)]
+    bad = books.command("k" * 150, ("client:a", "client:b", 1))
+    object.__setattr__(bad, "posting", replace(bad.posting, key="transfer:" + "k" * 200))
+    futures = [writer.submit(one) for one in (*good[:4], bad, *good[4:])]
+    writer.start()  # all of it waits, so it is one batch
+    failed = futures.pop(4)
+    with pytest.raises(psycopg.errors.CheckViolation):
+        failed.result(10)
+    assert {future.result(10).status for future in futures} == {201}
+    writer.stop()
+    assert books.balance("client:b").posted == 9
+    books.assert_sound()
