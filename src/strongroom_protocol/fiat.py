@@ -1,5 +1,5 @@
 """Outward fiat instructions: the canonical list that people and the orders key sign by its hash,
-and the gateway's check of the permit before it hands the list to a bank.
+the verdict on an order, and the gateway's check of the permit before it hands the list to a bank.
 """
 
 from collections.abc import Sequence
@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from strongroom_protocol.addresses import Address, checksum
+from strongroom_protocol.amounts import Amount
+from strongroom_protocol.bundle import FiatSource, Limit
 from strongroom_protocol.canonical import content_hash
 from strongroom_protocol.documents import Members
 from strongroom_protocol.errors import ProtocolError
+from strongroom_protocol.evidence import Approved
 from strongroom_protocol.intents import FiatOrder, FiatPermit
+from strongroom_protocol.policy import Verdict, above_limit
+from strongroom_protocol.rules import Requirement
 from strongroom_protocol.signatures import Signature, recover
 
 TYPE = "strongroom.fiat/1"
@@ -84,6 +89,41 @@ def check_order(order: FiatOrder, instructions: Sequence[Instruction]) -> None:
         raise FiatRefused(words, code="fiat.content_differs")
 
 
+def judge_order(
+    source: FiatSource,
+    order: FiatOrder,
+    instructions: Sequence[Instruction],
+    approved: Approved,
+    spent_units: int,
+) -> Verdict:
+    """The verdict on an order whose list was checked: rail, asset, payees, limits, approvers.
+
+    `spent_units` left the source in the day before. The bundle's rules name chain assets and
+    addresses and have no say here: the source's own members are the whole policy.
+    """
+    if (order.rail, order.asset) != (source.rail, source.asset.code):
+        return _denied("rail", f"{source.source} pays {source.asset.code} by {source.rail} alone.")
+    listed = source.beneficiaries
+    strangers = [
+        one.beneficiary for one in instructions if listed and one.beneficiary not in listed
+    ]
+    if strangers:
+        return _denied("beneficiaries", f"{strangers[0]} is no payee of {source.source}.")
+    limit = Limit(source.asset, source.per_order_units, source.per_day_units)
+    above = above_limit(limit, order.units, spent_units)
+    if above is not None:
+        return _denied("limits", above)
+    need = Requirement("approver", None, source.threshold)
+    there = len(approved.approvers)
+    amount = Amount(order.units, source.asset)
+    if there < source.threshold:
+        rest = Requirement("approver", None, source.threshold - there)
+        sentence = f"{amount} from {source.source} waits for {rest.sentence()}."
+        return Verdict("awaiting_approvals", source.source, sentence, (need,), (rest,))
+    sentence = f"{source.source} may pay {amount}: everybody it asks for has approved."
+    return Verdict("allowed", source.source, sentence, (need,))
+
+
 def verify_permit(
     order: FiatOrder,
     instructions: Sequence[Instruction],
@@ -108,3 +148,7 @@ def verify_permit(
     if signer != orders_key:
         words = f"the permit is signed by {checksum(signer)}, not by the signer's orders key"
         raise FiatRefused(words, code="fiat.permit_forged")
+
+
+def _denied(rule_id: str, sentence: str) -> Verdict:
+    return Verdict("denied", rule_id, sentence)

@@ -76,7 +76,7 @@ def _built_in(bundle: Bundle, facts: Facts, person: Person | None) -> Verdict | 
         return _denied("address_book", f"{where} is not in the address book of this policy.")
     if not 0 < facts.units <= UNITS_MAX:
         return _denied("units", "A payment of nothing, or beyond 2^256 units, is none.")
-    above = _above(limit, facts.units, facts.spent_units)
+    above = above_limit(limit, facts.units, facts.spent_units)
     if above is not None or facts.wallet is None:
         return None if above is None else _denied("limits", above)
     key = bundle.spending_at(facts.wallet)
@@ -84,11 +84,11 @@ def _built_in(bundle: Bundle, facts: Facts, person: Person | None) -> Verdict | 
     if own is None:
         wallet = checksum(facts.wallet)
         return _denied("wallet", f"{wallet} is no spending key for {facts.asset} in this policy.")
-    above = _above(own, facts.units, facts.wallet_spent_units)
+    above = above_limit(own, facts.units, facts.wallet_spent_units)
     return None if above is None else _denied("float", f"Of this spending key: {above}")
 
 
-def _above(limit: Limit, units: int, spent_units: int) -> str | None:
+def above_limit(limit: Limit, units: int, spent_units: int) -> str | None:
     """Why this is more than the limit, or None."""
     asked = Amount(units, limit.asset)
     if units > limit.per_payment_units:

@@ -28,6 +28,10 @@ TABLES = {
         manifest_count INTEGER NOT NULL, vault BLOB NOT NULL UNIQUE CHECK (length(vault) = 20),
         at INTEGER NOT NULL
     """,
+    "manifest": """
+        organisation BLOB NOT NULL REFERENCES organisation, count INTEGER NOT NULL,
+        root BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (organisation, count)
+    """,
     "policy": """
         organisation BLOB NOT NULL REFERENCES organisation, version INTEGER NOT NULL,
         digest BLOB NOT NULL, bundle TEXT NOT NULL, accepted_at INTEGER NOT NULL,
@@ -62,14 +66,13 @@ TABLES = {
         PRIMARY KEY (chain_id, key, nonce), UNIQUE (chain_id, key, ref)
     """,
     "attempt": f"""
-        ref BLOB NOT NULL, attempt INTEGER NOT NULL, request_id BLOB NOT NULL {LATER},
-        purpose TEXT NOT NULL, organisation BLOB NOT NULL, subject BLOB NOT NULL,
-        content BLOB NOT NULL,
-        PRIMARY KEY (ref, attempt)
+        key BLOB NOT NULL, ref BLOB NOT NULL, attempt INTEGER NOT NULL,
+        request_id BLOB NOT NULL {LATER}, purpose TEXT NOT NULL, organisation BLOB NOT NULL,
+        subject BLOB NOT NULL, content BLOB NOT NULL, PRIMARY KEY (key, ref, attempt)
     """,
     "raw_transaction": """
-        hash BLOB PRIMARY KEY, ref BLOB NOT NULL, attempt INTEGER NOT NULL, raw BLOB NOT NULL,
-        UNIQUE (ref, attempt)
+        hash BLOB PRIMARY KEY, key BLOB NOT NULL, ref BLOB NOT NULL, attempt INTEGER NOT NULL,
+        raw BLOB NOT NULL, UNIQUE (key, ref, attempt)
     """,
     "cleared_deposit": """
         chain_id INTEGER NOT NULL, tx_hash BLOB NOT NULL, log_index INTEGER NOT NULL,

@@ -89,7 +89,7 @@ def once(
 
     def settle(_plan: Plan, answer: Plan) -> None:
         raw, digest = from_hex(answer["raw"]), from_hex(answer["hash"])
-        house.journal.add("raw_transaction", digest, asked.ref, asked.number, raw)
+        house.journal.add("raw_transaction", digest, asked.key, asked.ref, asked.number, raw)
 
     return Once(
         op=asked.op,
@@ -120,7 +120,8 @@ def _prepare(
     last = house.journal.one(
         "SELECT attempt, attempt.purpose, plan, subject FROM attempt"
         " JOIN request ON request.id = attempt.request_id"
-        " WHERE ref = ? ORDER BY attempt DESC LIMIT 1",
+        " WHERE key = ? AND ref = ? ORDER BY attempt DESC LIMIT 1",
+        asked.key,
         asked.ref,
     )
     expected = 0 if last is None else int(last[0]) + 1
@@ -140,7 +141,7 @@ def _prepare(
     if count is not None:
         count(_cost_wei(plan) - before)
     row = (asked.purpose, asked.organisation.ref, subject, asked.content)
-    house.journal.add("attempt", asked.ref, asked.number, asked.request_id, *row)
+    house.journal.add("attempt", asked.key, asked.ref, asked.number, asked.request_id, *row)
     return plan
 
 
@@ -165,21 +166,16 @@ def _first(house: House, asked: Attempt, first: Callable[[], Call]) -> tuple[Pla
 
 def _next(house: House, asked: Attempt, last_purpose: str, last: Plan) -> Plan:
     """A bump of the same call, or its cancellation; both under the same nonce."""
-    require(
-        last["from"] == checksum(asked.key),
-        "ref_unknown",
-        "this ref is a transaction of another key",
-    )
     _check_bump(asked.fees, last)
     _check_fees(asked, int(last["fee_max_wei"]))
     if asked.purpose == CANCEL:
         nothing = {"to": last["from"], "value": "0", "data": "0x", "authorisations": []}
         return {**last, **nothing, **_fee_plan(asked.fees)}
-    released = house.journal.one("SELECT 1 FROM released WHERE ref = ?", asked.ref)
-    require(released is None, "released", "people signed that this sweep is over; plan another")
     require(last_purpose != CANCEL, "cancelled", "after a cancellation only it can be bumped")
     first = house.journal.one(
-        "SELECT content FROM attempt WHERE ref = ? AND attempt = 0", asked.ref
+        "SELECT content FROM attempt WHERE key = ? AND ref = ? AND attempt = 0",
+        asked.key,
+        asked.ref,
     )
     require(
         first is not None and bytes(first[0]) == asked.content,

@@ -67,7 +67,12 @@ def policy_update(house: House, body: dict[str, Any], trace: str) -> dict[str, A
     bundle = parse_bundle(members.part("bundle", anything))
     organisation = find(house, bundle.organisation)
     digest = bundle_digest(bundle)
-    if digest == bundle_digest(organisation.latest):
+    stored = house.journal.one(
+        "SELECT digest FROM policy WHERE organisation = ? AND version = ?",
+        organisation.ref,
+        bundle.version,
+    )
+    if stored is not None and bytes(stored[0]) == digest:
         return _accepted(organisation.ref, bundle.version)
     signatures = signatures_in(members, "signatures")
     check_update(organisation.latest, bundle, signatures)

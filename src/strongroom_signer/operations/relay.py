@@ -35,6 +35,10 @@ def relay(house: House, body: dict[str, Any], _trace: str) -> Once:
         # or every later one of the relay would wait behind the gap for ever.
         if not is_cancel:
             require_alive(house, asked.organisation)
+        if asked.purpose == "sweep":
+            released = house.journal.one("SELECT 1 FROM released WHERE ref = ?", asked.ref)
+            words = "people signed that this sweep is over; plan another"
+            require(released is None, "released", words)
 
     def count(wei: int) -> None:
         budget = SWEEP_TRANSACTIONS * bundle.max_total_fee_wei
@@ -59,9 +63,11 @@ def _read(house: House, body: dict[str, Any]) -> tuple[attempts.Attempt, Members
     else:
         raise Refused("purpose_unknown", f"purposes are cancel, {', '.join(sorted(PURPOSES))}")
     members = Members(body, "body", COMMON | extra)
-    ref, number = members.hash32("ref"), attempts.read_number(members)
+    key, ref = house.config.keys.relay, members.hash32("ref")
+    number = attempts.read_number(members)
     if purpose == attempts.CANCEL:
-        row = house.journal.one("SELECT organisation FROM attempt WHERE ref = ?", ref)
+        query = "SELECT organisation FROM attempt WHERE key = ? AND ref = ?"
+        row = house.journal.one(query, key, ref)
         require(row is not None, "ref_unknown", "there is nothing to cancel under this ref")
         organisation = find(house, bytes(row[0]) if row else b"")
     else:
@@ -70,7 +76,7 @@ def _read(house: House, body: dict[str, Any]) -> tuple[attempts.Attempt, Members
     asked = attempts.Attempt(
         op="relay",
         purpose=purpose,
-        key=house.config.keys.relay,
+        key=key,
         ref=ref,
         number=number,
         fees=members.part("fees", attempts.read_fees),

@@ -26,7 +26,7 @@ def release_sweep(house: House, body: dict[str, Any], trace: str) -> dict[str, A
     token = members.address("token", zero=True)
     known = house.journal.one(
         "SELECT 1 FROM swept JOIN attempt USING (ref) WHERE ref = ? AND token = ? AND address = ?"
-        " AND organisation = ?",
+        " AND organisation = ? AND purpose = 'sweep'",
         ref,
         token,
         account,

@@ -17,6 +17,8 @@ from strongroom_signer import honour
 from strongroom_signer.errors import Refused, check, require
 from strongroom_signer.house import House, Once, Plan
 from strongroom_signer.operations.checkpoint import checkpoint
+from strongroom_signer.operations.fiat import fiat_order
+from strongroom_signer.operations.gas import gas_topup
 from strongroom_signer.operations.policies import policy_first, policy_update, revoke, suspend
 from strongroom_signer.operations.provenance import provenance
 from strongroom_signer.operations.relay import relay
@@ -38,6 +40,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "provenance": provenance,
     "vault_permit": vault_permit,
     "spending_payment": spending_payment,
+    "gas_topup": gas_topup,
+    "fiat_order": fiat_order,
     "relay": relay,
     "checkpoint": checkpoint,
 }

@@ -138,7 +138,9 @@ def test_the_apis_user_takes_no_nonce_and_signs_no_log(signer: Signer) -> None:
         ("checkpoint", {"size": 7, "root": root, "consistency_proof": []}),
         ("vault_permit", {}),
         ("spending_payment", {}),
+        ("gas_topup", {}),
+        ("fiat_order", {}),
     ):
         assert signer.ask(op, body)["code"] == "signer.operation_not_yours"
-    keys = {"relay", "checkpoint", "vault_permit", "spending_payment"}
+    keys = {"relay", "checkpoint", "vault_permit", "spending_payment", "gas_topup", "fiat_order"}
     assert set(OPERATIONS) - API_OPERATIONS == keys

@@ -153,6 +153,19 @@ def test_tightening_acts_at_once_and_loosening_after_the_delay(desk: Desk) -> No
     assert version() == 3
 
 
+def test_a_version_that_is_stored_already_is_told_again_unchanged(desk: Desk) -> None:
+    company = desk.company()
+    updates = []
+    for _ in range(2):
+        bundle = company.next_bundle()
+        updates.append(company.policy_update(bundle, company.administrators))
+        desk.get("policy_update", updates[-1])
+        company.bundle = bundle
+    entries, size = desk.counts(), desk.house.journal.size
+    assert desk.get("policy_update", updates[0])["version"] == 2
+    assert (desk.counts(), desk.house.journal.size) == (entries, size)
+
+
 def test_provenance_proves_path_and_address_under_the_officers_root(desk: Desk) -> None:
     company = desk.company()
     answer = desk.get("provenance", {"organisation": company.reference, "index": 1})
