@@ -29,7 +29,10 @@ CREATE TABLE IF NOT EXISTS sealed_account (
     xpub TEXT NOT NULL,
     seal BLOB NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS sealed_key (
+CREATE TABLE IF NOT EXISTS sealed_key ({columns}) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS staged_key ({columns}) STRICT, WITHOUT ROWID;
+"""
+_TABLE = """
     account_index INTEGER NOT NULL REFERENCES sealed_account,
     branch INTEGER NOT NULL,
     leaf_index INTEGER NOT NULL,
@@ -39,7 +42,6 @@ CREATE TABLE IF NOT EXISTS sealed_key (
     kek INTEGER NOT NULL,
     seal BLOB NOT NULL,
     PRIMARY KEY (account_index, branch, leaf_index)
-) STRICT, WITHOUT ROWID;
 """
 _COLUMNS = "account_index, branch, leaf_index, purpose, address, wrapped, kek, seal"
 Seal = Callable[[bytes], bytes]
@@ -82,17 +84,67 @@ class Pool:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection.executescript(_SCHEMA.format(columns=_TABLE))
 
     def add(self, account_index: int, xpub: str, leaves: Iterable[Leaf]) -> None:
         """Store an account's xpub and more of its keys, all or nothing."""
-        rows = [(*leaf.row(), self._seal_of(*leaf.row())) for leaf in leaves]
+        rows = self._sealed(leaves)
         account = account_index, xpub, self._seal_of(account_index, xpub)
         with closing(self._connection.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
             cursor.execute("INSERT OR IGNORE INTO sealed_account VALUES (?, ?, ?)", account)
             cursor.executemany("INSERT INTO sealed_key VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             cursor.execute("COMMIT")
+
+    def stale(self, kek: int) -> list[tuple[int, int, int, int]]:
+        """What is neither under that KEK nor staged for it: (account, branch, first leaf, one
+        after the last).
+        """
+        return self._connection.execute(
+            "SELECT account_index, branch, min(leaf_index), max(leaf_index) + 1 FROM sealed_key k"
+            " WHERE kek <> ? AND NOT EXISTS (SELECT 1 FROM staged_key s WHERE s.kek = ?"
+            " AND (s.account_index, s.branch, s.leaf_index)"
+            " = (k.account_index, k.branch, k.leaf_index)) GROUP BY account_index, branch",
+            (kek, kek),
+        ).fetchall()
+
+    def generations(self) -> set[int]:
+        """The KEKs under which keys stand."""
+        return {row[0] for row in self._connection.execute("SELECT DISTINCT kek FROM sealed_key")}
+
+    def stage(self, leaves: Iterable[Leaf]) -> None:
+        """Keep keys that were wrapped anew until all are. Each must be the key that stands there;
+        raises Refused.
+        """
+        ready = list(leaves)
+        for leaf in ready:
+            standing = self._one(leaf.account_index, leaf.branch, leaf.leaf_index)
+            if standing is None or standing.address != leaf.address:
+                raise Refused("key_table_changed", f"{leaf.path} is another key than before")
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            rows = self._sealed(ready)
+            cursor.executemany(
+                "INSERT OR REPLACE INTO staged_key VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
+            cursor.execute("COMMIT")
+
+    def swap(self, kek: int) -> int:
+        """Put all staged keys in place, all or nothing; returns how many. Raises Refused."""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                cursor.execute("DELETE FROM staged_key WHERE kek <> ?", (kek,))
+                staged = cursor.execute(f"SELECT {_COLUMNS} FROM staged_key").fetchall()  # noqa: S608
+                for row in staged:
+                    self._checked(row)
+                cursor.execute("INSERT OR REPLACE INTO sealed_key SELECT * FROM staged_key")
+                cursor.execute("DELETE FROM staged_key")
+                cursor.execute("COMMIT")
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+        return len(staged)
 
     def accounts(self, branch: int = DEPOSIT) -> dict[int, int]:
         """Account index → number of its keys on that branch."""
@@ -167,6 +219,9 @@ class Pool:
         account_index, branch, leaf_index, _, address, wrapped, kek, seal = row
         self._check_seal(seal, *row[:-1])
         return Leaf(account_index, leaf_index, Address(address), wrapped, branch, kek)
+
+    def _sealed(self, leaves: Iterable[Leaf]) -> list[tuple[Any, ...]]:
+        return [(*leaf.row(), self._seal_of(*leaf.row())) for leaf in leaves]
 
     def _seal_of(self, *columns: int | str | bytes) -> bytes:
         plain = [one.hex() if isinstance(one, bytes) else one for one in columns]

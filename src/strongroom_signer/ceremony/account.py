@@ -11,18 +11,11 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import coincurve
-from bip_utils import (
-    Bip39MnemonicGenerator,
-    Bip39SeedGenerator,
-    Bip44,
-    Bip44Changes,
-    Bip44Coins,
-)
+from bip_utils import Bip44Changes
 
 from strongroom_protocol import hd, merkle
 from strongroom_protocol.addresses import Address, address_of_public_key, checksum
@@ -30,6 +23,7 @@ from strongroom_protocol.canonical import canonical_bytes
 from strongroom_protocol.encoding import to_hex
 from strongroom_signer.ceremony.keks import Say, Tokens
 from strongroom_signer.ceremony.seed import opened_seed
+from strongroom_signer.ceremony.words import account_of
 from strongroom_signer.errors import Unfit
 from strongroom_signer.pool import DEPOSIT, SPENDING, Leaf, Pool
 from strongroom_signer.token import templates
@@ -55,8 +49,8 @@ def fill_account(
     ):
         limits = f"count up to {COUNT_MAX}, spending up to {SPENDING_MAX}"
         raise Unfit(f"account index 0 to {ACCOUNT_MAX}, {limits}, and not nothing")
-    with opened_accounts(tokens) as open_account:
-        account = open_account(account_index)
+    with opened_seed(tokens.vault) as entropy:
+        account = account_of(bytes(entropy), account_index)
         xpub = str(account.PublicKey().ToExtended())
         if pool.xpub(account_index) not in (None, xpub):
             raise Unfit(f"the pool's account {account_index} was derived from another seed")
@@ -99,15 +93,6 @@ def write_manifest(path: Path, document: dict[str, Any]) -> None:
     with os.fdopen(descriptor, "wb") as handle:
         handle.write(canonical_bytes(document) + b"\n")
     part.replace(path)
-
-
-@contextmanager
-def opened_accounts(tokens: Tokens) -> Iterator[Any]:
-    """A function from an account's index to its Bip44 object, as long as the seed is open."""
-    with opened_seed(tokens.vault) as entropy:
-        mnemonic = Bip39MnemonicGenerator().FromEntropy(bytes(entropy))
-        master = Bip44.FromSeed(Bip39SeedGenerator(mnemonic).Generate(), Bip44Coins.ETHEREUM)
-        yield master.Purpose().Coin().Account
 
 
 def wrapped(

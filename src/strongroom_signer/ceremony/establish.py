@@ -85,7 +85,7 @@ def establish(settings: Settings, founding: Founding, say: Say) -> sealed.Sealed
     founding.check()
     check_backend()
     settings.make_directory()
-    _make_tokens(settings, say)
+    make_tokens(settings, say)
     with both_tokens(settings) as tokens:
         _make_keys(tokens, say)
         keks.settle(settings.directory / POOL, tokens, say)
@@ -105,7 +105,8 @@ def make_pin_file(path: Path, say: Say) -> None:
     say(f"A new PIN was written to {path}. Keep a copy where the officers agree.")
 
 
-def _make_tokens(settings: Settings, say: Say) -> None:
+def make_tokens(settings: Settings, say: Say) -> None:
+    """Make the tokens, and the PIN files, that are missing. Raises Unfit."""
     wanted = (
         (settings.vault_token, _vault_pin(settings)),
         (settings.signer_token, settings.signer_pin),

@@ -1,6 +1,4 @@
-"""`ceremony new`: the seed, from the token's generator mixed with the system's, sealed by AES-GCM
-in the vault token. The 32 bytes are BIP-39 entropy; they are shown to nobody.
-"""
+"""The seed: 16 to 32 bytes of BIP-39 entropy, sealed by AES-GCM in the vault token."""
 
 from __future__ import annotations
 
@@ -18,24 +16,43 @@ from strongroom_signer.token.session import TokenSession
 
 SEED = "strongroom sealed seed"
 NONCE_BYTES = 12
+# 50 rolls of a die are 129 bits; 99 are 255.
+DICE_MIN = 50
 _CONTEXT = b"strongroom seed v1"
 
 
-def seal_new_seed(vault: TokenSession) -> bool:
-    """Make and seal a seed; False when the vault holds one already (nothing is changed)."""
+def seal_new_seed(vault: TokenSession, dice: str = "") -> bool:
+    """Make and seal a seed; False when the vault holds one already (nothing is changed).
+
+    SHA-256 over the token's bytes, the system's and the rolls: each part can only add, since the
+    hash is unpredictable as long as one of them is. Raises Unfit.
+    """
     if vault.data(SEED):
         return False
-    mixed = hashlib.sha256(vault.random(32) + os.urandom(32)).digest()
+    rolls = dice.replace(" ", "")
+    if dice and (len(rolls) < DICE_MIN or set(rolls) - set("123456")):
+        raise Unfit(f"dice are at least {DICE_MIN} digits from 1 to 6; nothing was made")
+    mixed = hashlib.sha256(vault.random(32) + os.urandom(32) + rolls.encode()).digest()
+    seal_seed(vault, mixed)
+    return True
+
+
+def seal_seed(vault: TokenSession, entropy: bytes) -> None:
+    """Seal this entropy and see that it opens again. Raises Unfit: the vault holds another."""
+    if vault.data(SEED):
+        with opened_seed(vault) as found:
+            if bytes(found) != entropy:
+                raise Unfit("the vault token holds another seed; nothing was changed")
+            return
     seal = vault.need(ObjectClass.SECRET_KEY, templates.SEAL)
     nonce = vault.random(NONCE_BYTES)
     box = seal.encrypt(
-        mixed, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(nonce, aad=_CONTEXT)
+        entropy, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(nonce, aad=_CONTEXT)
     )
     vault.put_data(SEED, nonce + bytes(box))
-    with opened_seed(vault) as entropy:
-        if bytes(entropy) != mixed:
+    with opened_seed(vault) as opened:
+        if bytes(opened) != entropy:
             raise Unfit("the sealed seed does not open to what was sealed; nothing may use it")
-    return True
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from pkcs11 import PKCS11Error
 
@@ -27,6 +28,7 @@ from strongroom_signer.serve.server import Server
 from strongroom_signer.settings import Settings
 from strongroom_signer.token.keyring import Keyring, check_backend
 from strongroom_signer.token.session import TokenSession
+from strongroom_signer.transcript import journal_head
 
 # Public networks with real money: a software token is refused there.
 MAIN_NETWORKS = frozenset({1, 10, 25, 56, 100, 137, 250, 324, 1101, 5000, 8453, 42161, 42220,
@@ -61,7 +63,7 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         trial = _on_trial(settings, config, token)
         journal = Journal(settings.directory / "journal.sqlite", clock, TokenMarks(token))
         if begin:
-            _begin(journal)
+            _begin(journal, settings.directory)
     except BaseException:
         token.close()
         raise
@@ -78,10 +80,11 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
     return Opened(house, token)
 
 
-def _begin(journal: Journal) -> None:
+def _begin(journal: Journal, folder: Path) -> None:
     try:
         journal.verify_chain()
         journal.begin()
+        journal_head(folder, journal)
     except Unfit:
         journal.close()
         raise

@@ -72,6 +72,12 @@ class TokenSession:
         for item in old:
             item.destroy()
 
+    def drop_data(self, label: str) -> None:
+        """Destroy the data objects of that label."""
+        wanted = {Attribute.CLASS: ObjectClass.DATA, Attribute.LABEL: label}
+        for item in list(self.session.get_objects(wanted)):
+            item.destroy()
+
     def data(self, label: str) -> list[bytes]:
         """The values of all data objects of that label."""
         wanted = {Attribute.CLASS: ObjectClass.DATA, Attribute.LABEL: label}
