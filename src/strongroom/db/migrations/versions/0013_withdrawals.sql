@@ -123,7 +123,7 @@ CREATE TABLE withdrawal_signed (
     attempt                  integer NOT NULL CHECK (attempt >= 0),
     kind                     text NOT NULL CHECK (kind IN ('payment', 'cancel')),
     raw                      bytea NOT NULL CHECK (octet_length(raw) <= 1024),
-    hash                     bytea NOT NULL UNIQUE CHECK (octet_length(hash) = 32),
+    hash                     bytea NOT NULL CHECK (octet_length(hash) = 32),
     created_at               timestamptz NOT NULL,
     PRIMARY KEY (organisation_id, withdrawal_id, attempt),
     FOREIGN KEY (organisation_id, withdrawal_id) REFERENCES withdrawal (organisation_id, id)
