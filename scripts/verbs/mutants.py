@@ -28,7 +28,7 @@ def attack(case: str) -> str:
 MUTANTS = (
     Mutant(
         "an intent is used up for ever",
-        f"{SIGNER}/house.py",
+        f"{SIGNER}/honour.py",
         "bytes(row[0]) == once.identity,",
         "True,",
         attack("replays.approved_intent_again_under_another_nonce"),

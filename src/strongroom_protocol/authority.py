@@ -5,6 +5,7 @@ A vault keeps the people, tokens and destinations it was made with (`vault`), in
 its address follows from them, so any bundle yields the same one.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -180,6 +181,13 @@ def _check_rules(bundle: Bundle) -> None:
     departments = {person.department for person in bundle.people}
     assets = {token.asset.code for token in bundle.tokens}
     book = {entry.address for entry in bundle.address_book}
+    # Counted once: anybody may send a bundle of thousands of people and requirements.
+    able = Counter(
+        (role, place)
+        for person in bundle.people
+        for role in person.roles
+        for place in {None, person.department}
+    )
     for i, rule in enumerate(bundle.rules):
         when, path = rule.when, f"bundle.rules[{i}]"
         named = () if when.destinations == "address_book" else when.destinations
@@ -192,10 +200,7 @@ def _check_rules(bundle: Bundle) -> None:
             if not set[object](used or ()) <= known:
                 raise FieldInvalid(f"{path}.when.{what}: names something the bundle does not have")
         for need in rule.approvals:
-            able = [
-                person for person in bundle.people if need.fits(person.roles, person.department)
-            ]
-            if len(able) < need.minimum:
+            if able[need.role, need.department] < need.minimum:
                 raise FieldInvalid(f"{path}.approvals: {need.sentence()} can never be met")
 
 

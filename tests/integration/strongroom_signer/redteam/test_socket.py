@@ -4,8 +4,9 @@ import io
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -174,6 +175,27 @@ def test_a_flood_of_refusals_leaves_a_bounded_number_of_receipts(stage: Stage) -
     assert stage.desk.house.journal.size == size + REFUSALS_AN_HOUR
 
 
+def test_a_peer_that_never_reads_keeps_nobody_waiting(stage: Stage) -> None:
+    """P10: thousands of questions whose answers nobody takes; the relay's answer comes at once."""
+    waited: list[float] = []
+
+    def attacker(wire: Wire) -> None:
+        with ExitStack() as silent:
+            for _ in range(8):
+                connection = silent.enter_context(wire.connect())
+                connection.setblocking(False)
+                with suppress(OSError):
+                    while connection.send(frame(STATUS) * 200):
+                        pass
+            begun = time.monotonic()
+            assert (wire.send(frame(STATUS)) or {})["ok"]
+            waited.append(time.monotonic() - begun)
+
+    with attacked(stage, attacker):
+        pass
+    assert waited[0] < 2.0
+
+
 def test_peers_that_say_nothing_keep_nobody_out(stage: Stage) -> None:
     def attacker(wire: Wire) -> None:
         with ExitStack() as quiet:
@@ -196,3 +218,21 @@ def test_a_request_in_pieces_is_the_same_request(stage: Stage, pieces: int) -> N
 
     with attacked(stage, attacker):
         pass
+
+
+def vast(it: Scene) -> dict[str, Any]:
+    """A policy that nobody signed, of thousands of people and requirements."""
+    bundle = it.company.next_bundle()
+    nobody = {"name": "n", "address": None, "roles": ["auditor"], "department": None}
+    people = [nobody | {"id": f"z{number}"} for number in range(5_000)]
+    needs = [{"role": "approver", "department": None, "minimum": 1}] * 100
+    rule = {"verdict": "approvals", "when": {}, "approvals": needs}
+    rules = [rule | {"id": f"r{number}"} for number in range(100)]
+    return bundle | {"people": [*bundle["people"], *people], "rules": rules}
+
+
+def test_a_policy_of_thousands_of_people_costs_little_before_anybody_signed(stage: Stage) -> None:
+    request = ask("policy_update", {"bundle": vast(stage.scene()), "signatures": []})
+    begun = time.process_time()
+    stage.strike(request, "bundle_signatures_missing")
+    assert time.process_time() - begun < 2.0

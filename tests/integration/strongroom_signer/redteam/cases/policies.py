@@ -30,12 +30,14 @@ def with_a_forger(it: Scene) -> dict[str, Any]:
     return it.company.next_bundle(people=people)
 
 
-@attack("bundle_refused")
+@attack("evidence_policy_version")
 def older_policy_again(it: Scene) -> Attack:
-    """The version before the last tightening, handed over once more."""
-    first = it.update(limits=tighter(it))
-    it.update(valid_until=it.company.now + 70 * DAY)
-    return ask("policy_update", first)
+    """The version before the last tightening, handed over once more, then a payment under it."""
+    looser = it.update(valid_until=it.company.now + 79 * DAY)
+    body = it.company.payment(it.intent(), 0)
+    it.update(limits=tighter(it))
+    it.get("policy_update", looser)
+    return permit(body)
 
 
 @attack("bundle_refused")
