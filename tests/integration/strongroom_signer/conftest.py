@@ -13,6 +13,8 @@ import pytest
 from strongroom.cli.dev.softhsm import SoftToken
 from strongroom_protocol.addresses import Address
 from strongroom_protocol.authority import parse_bundle
+from strongroom_protocol.signatures import Signature
+from strongroom_signer import agreement
 from strongroom_signer.ceremony.account import fill_account
 from strongroom_signer.ceremony.establish import Founding, establish, opened_pool
 from strongroom_signer.ceremony.seed import seal_new_seed
@@ -22,6 +24,7 @@ from strongroom_signer.operations.clearances import highest_list_version
 from strongroom_signer.serve.dispatch import Dispatcher
 from strongroom_signer.serve.start import open_house
 from strongroom_signer.settings import Settings
+from strongroom_signer.token.keyring import Keyring
 from strongroom_signer.token.pins import Pin
 from strongroom_signer.token.session import TokenSession
 from tests.factories.parts.place import short_folder
@@ -133,10 +136,43 @@ def opened_desk(
     clock, log = FixedClock(START), io.StringIO()
     parts = open_house(settings, clock)
     house = parts.house
-    yield Desk(house, parts.token, Dispatcher(house, log), clock, log, iter(filled), settings)
+    with only_what_both_encoders_made(house.keyring):
+        yield Desk(house, parts.token, Dispatcher(house, log), clock, log, iter(filled), settings)
     house.journal.close()
     house.pool.close()
     parts.token.close()
+
+
+@contextmanager
+def only_what_both_encoders_made(keyring: Keyring) -> Iterator[None]:
+    """No digest reaches a key of this signer, whatever a test asks of it, but by `agreement`.
+    A test that signs with a key of the token itself is not asking.
+    """
+    made: set[bytes] = set()
+    asking: list[bool] = []
+    agree, sign, answer_all = agreement._same, keyring._sign, Dispatcher.answer_all
+
+    def answered(self_: Dispatcher, *asked: Any, **named: Any) -> Any:
+        asking.append(True)
+        try:
+            return answer_all(self_, *asked, **named)
+        finally:
+            asking.pop()
+
+    def noted(*asked: Any) -> bytes:
+        digest = agree(*asked)
+        made.add(digest)
+        return digest
+
+    def checked(handle: Any, digest: bytes, expected: Address) -> Signature:
+        assert not asking or digest in made, "this digest was not made by both encoders"
+        return sign(handle, digest, expected)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agreement, "_same", noted)
+        patch.setattr(keyring, "_sign", checked)
+        patch.setattr(Dispatcher, "answer_all", answered)
+        yield
 
 
 @pytest.fixture(scope="session")
