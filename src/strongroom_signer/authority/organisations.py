@@ -18,12 +18,14 @@ LAPSE_SECONDS = 90 * 86_400
 @dataclass(frozen=True, slots=True)
 class Organisation:
     """An organisation with its policy in force. `bundle` is as signed; `people_now` is the same
-    without the people whose keys were revoked: evidence is judged by that one.
+    without the people whose keys were revoked: evidence is judged by that one. The manifest is the
+    latest that officers signed: the first leaves of every later one are the bundle's.
     """
 
     ref: bytes
     account_index: int
     manifest_count: int
+    manifest_root: bytes
     vault: Address
     bundle: Bundle
     latest: Bundle
@@ -56,10 +58,15 @@ def find(house: House, ref: bytes) -> Organisation:
     active = next(version for version in versions if version[3] <= now)
     bundle = parse_bundle(parse_json(active[1].encode()))
     latest = bundle if active is versions[0] else parse_bundle(parse_json(versions[0][1].encode()))
+    extended = house.journal.one(
+        "SELECT count, root FROM manifest WHERE organisation = ? ORDER BY count DESC LIMIT 1", ref
+    )
+    manifest = extended or (row[1], bundle.account.manifest_root)
     return Organisation(
         ref=ref,
         account_index=row[0],
-        manifest_count=row[1],
+        manifest_count=manifest[0],
+        manifest_root=manifest[1],
         vault=Address(row[2]),
         bundle=bundle,
         latest=latest,

@@ -24,6 +24,7 @@ from strongroom_protocol.fiat import (
 from strongroom_protocol.intents import FiatOrder, FiatPermit
 from strongroom_protocol.policy import Verdict
 from strongroom_protocol.signatures import Signature
+from strongroom_signer.agreement import agreed_statement
 from strongroom_signer.authority.organisations import Organisation, find, require_alive
 from strongroom_signer.errors import Refused
 from strongroom_signer.house import House, Once, Plan
@@ -63,7 +64,7 @@ def fiat_order(house: House, body: dict[str, Any], _trace: str) -> Once | Plan:
 
     def sign(plan: Plan) -> Plan:
         permit = FiatPermit(asked.order_id, asked.order.content, plan["valid_until"])
-        signature = house.keyring.order(permit.digest(house.config.chain_id))
+        signature = house.keyring.order(agreed_statement(house.config.chain_id, permit))
         return {**plan, "signature": to_hex(signature.to_bytes())}
 
     return Once(

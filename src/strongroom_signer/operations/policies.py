@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from strongroom_protocol import hd, merkle
 from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.authority import (
     Genesis,
@@ -26,6 +25,7 @@ from strongroom_signer.authority.loosening import is_tightening
 from strongroom_signer.authority.organisations import Organisation, find
 from strongroom_signer.errors import require
 from strongroom_signer.house import House
+from strongroom_signer.operations.manifest import manifest_reader
 from strongroom_signer.operations.reading import anything, signature_at, signatures_in
 
 
@@ -53,7 +53,7 @@ def policy_first(house: House, body: dict[str, Any], trace: str) -> dict[str, An
             members.is_null("manifest"), "manifest_needless", "an offline signer has no deposits"
         )
     else:
-        manifest = members.part("manifest", _read_manifest(house))
+        manifest = members.part("manifest", manifest_reader(house))
         _check_account(bundle, manifest)
         count = manifest.count
     _check_spending(house, bundle)
@@ -126,38 +126,6 @@ def revoke(house: House, body: dict[str, Any], trace: str) -> dict[str, Any]:
             facts = {"organisation": to_hex(organisation.ref), "key": to_hex(key)}
             house.journal.receipt({"op": "revoke", "outcome": "accepted", "trace": trace, **facts})
     return {"organisation": to_hex(organisation.ref), "key": body["key"], "revoked": True}
-
-
-def _read_manifest(house: House) -> Any:
-    """Reader of the manifest: signed by the officers, and what the own pool says."""
-
-    def read(value: object, path: str) -> CustodyManifest:
-        names = {"account_index", "root", "count", "xpub", "officer_signatures"}
-        # The rest of the ceremony's file may come along; only what is named here counts.
-        members = Members(value, path, names, frozenset({"xpub_hash", "addresses"}))
-        index, count = members.integer("account_index"), members.integer("count", 1)
-        xpub_hash = hd.xpub_hash(members.text("xpub"))
-        manifest = CustodyManifest(index, members.hash32("root"), count, xpub_hash)
-        check_quorum(
-            manifest.digest(house.config.chain_id),
-            signatures_in(members, "officer_signatures"),
-            frozenset(house.config.officers),
-            house.config.officer_quorum,
-        )
-        own_xpub = house.pool.xpub(index)
-        leaves = house.pool.manifest_leaves(index, count)
-        require(
-            own_xpub is not None
-            and hd.xpub_hash(own_xpub) == xpub_hash
-            and len(leaves) == count
-            and merkle.root(leaves) == manifest.root,
-            "manifest_differs",
-            "the manifest is not the one of this signer's own key table: swapped xpub, address or "
-            "count; take it from 'ceremony account' again",
-        )
-        return manifest
-
-    return read
 
 
 def _check_account(bundle: Bundle, manifest: CustodyManifest) -> None:

@@ -39,7 +39,7 @@ def provenance(house: House, body: dict[str, Any], _trace: str) -> Once:
         leaves = house.pool.manifest_leaves(organisation.account_index, organisation.manifest_count)
         root = merkle.root(leaves)
         require(
-            root == organisation.bundle.account.manifest_root,
+            root == organisation.manifest_root,
             "manifest_differs",
             "the key table no longer has the manifest that the officers signed",
         )

@@ -19,6 +19,7 @@ from strongroom_signer.house import House, Once, Plan
 from strongroom_signer.operations.checkpoint import checkpoint
 from strongroom_signer.operations.fiat import fiat_order
 from strongroom_signer.operations.gas import gas_topup
+from strongroom_signer.operations.manifest import manifest_extend
 from strongroom_signer.operations.policies import policy_first, policy_update, revoke, suspend
 from strongroom_signer.operations.provenance import provenance
 from strongroom_signer.operations.relay import relay
@@ -37,6 +38,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "suspend": suspend,
     "revoke": revoke,
     "release_sweep": release_sweep,
+    "manifest_extend": manifest_extend,
     "provenance": provenance,
     "vault_permit": vault_permit,
     "spending_payment": spending_payment,
@@ -52,7 +54,16 @@ OFFLINE_OPERATIONS = frozenset(
 TRACE_MAX = 100
 # What the API's user may ask for: nothing that takes a nonce, permits, or signs the log.
 API_OPERATIONS = frozenset(
-    {"status", "policy_first", "policy_update", "suspend", "revoke", "provenance", "release_sweep"}
+    {
+        "status",
+        "policy_first",
+        "policy_update",
+        "suspend",
+        "revoke",
+        "provenance",
+        "release_sweep",
+        "manifest_extend",
+    }
 )
 # Refusals beyond these are counted and not written, or a flood of them would fill the disk.
 REFUSALS_AN_HOUR = 1000
