@@ -143,9 +143,12 @@ class Strongroom:
     # Money out.
 
     def draft_withdrawal(
-        self, account: str, asset: str, to: str, amount: str, reference: str
+        self, account: str, asset: str, to: str, amount: str, reference: str, **more: Any
     ) -> Json:
-        """Return the intent that the initiator is to sign; nothing is kept by the service."""
+        """Return the intent that the initiator is to sign; nothing is kept by the service.
+
+        `more`: `wallet` (a spending key; else the vault pays), `max_fee_wei`, `store_epoch`.
+        """
         return dict(
             self._http.get(
                 "/v1/withdrawals/draft",
@@ -155,6 +158,7 @@ class Strongroom:
                     "to": to,
                     "amount": amount,
                     "reference": reference,
+                    **more,
                 },
             )
         )
@@ -171,6 +175,18 @@ class Strongroom:
     ) -> Json:
         """Hand in an approver's signatures."""
         return dict(self._http.post(f"/v1/withdrawals/{withdrawal_id}/approvals", signatures, key))
+
+    def export_withdrawal(self, withdrawal_id: str, policies_after: int = 0) -> Json:
+        """Return a cold wallet's file for `strongroom-signer deliver`, with the policies after the
+        version that the offline machine has.
+        """
+        path = f"/v1/withdrawals/{withdrawal_id}/export"
+        return dict(self._http.get(path, {"policies_after": policies_after}))
+
+    def import_signed(self, withdrawal_id: str, document: Json, key: str | None = None) -> Json:
+        """Hand in the file that `deliver` wrote on the offline machine."""
+        path = f"/v1/withdrawals/{withdrawal_id}/signed"
+        return dict(self._http.post(path, {"document": document}, key))
 
     def withdrawal(self, withdrawal_id: str) -> Json:
         """Return one withdrawal with its history."""

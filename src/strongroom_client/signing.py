@@ -88,6 +88,14 @@ class Signatory:
             "payment_signature": self.sign(payment),
         }
 
+    def approve_order(
+        self, intent: Mapping[str, Any], wallet: str, chain_id: int, meant: intents.Payment
+    ) -> dict[str, str]:
+        """Sign the order itself, which approves a spending key's payment. Raises Refused."""
+        if intent["wallet"] != wallet:
+            raise Refused(f"The order pays from {intent['wallet']}; nothing was signed.")
+        return {"signature": self.sign_withdrawal(intent, chain_id, meant)}
+
     def reject(self, intent: Mapping[str, Any], chain_id: int, reason: str) -> str:
         """Sign a final refusal of a withdrawal, with its reason."""
         message = {"intent": digest(intents.withdrawal(intent, chain_id)), "reason": reason}

@@ -3,6 +3,7 @@
 from strongroom.api.v1 import (
     compliance,
     deposits,
+    offline,
     operator,
     payments,
     people,
@@ -20,6 +21,7 @@ ROUTERS = tuple(
         wallets,
         deposits,
         withdrawals,
+        offline,
         payments,
         compliance,
         proofs,

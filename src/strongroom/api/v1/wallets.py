@@ -18,7 +18,7 @@ from strongroom.vaults.types import VaultView
 from strongroom.wallets import service as wallets
 from strongroom.wallets.types import AddressView, Provenance
 from strongroom_protocol.addresses import checksum, parse_address
-from strongroom_protocol.encoding import from_hex
+from strongroom_protocol.encoding import from_hex, to_hex
 
 router = APIRouter(tags=["wallets"])
 TREASURY = [Depends(needs(Role.OWNER, Role.ADMINISTRATOR, Role.INITIATOR, Role.ACCOUNTANT))]
@@ -41,6 +41,9 @@ class AddressOut(Shown):
     label: str
     account: str
     provenance_signature: str
+    manifest_proof: list[str]
+    manifest_root: str
+    manifest_count: int
     created_at: datetime
 
     @classmethod
@@ -53,7 +56,10 @@ class AddressOut(Shown):
             address=checksum(view.address),
             label=view.label,
             account=view.client_account.removeprefix("client:"),
-            provenance_signature="0x" + view.provenance_signature.hex(),
+            provenance_signature=to_hex(view.provenance_signature),
+            manifest_proof=[to_hex(node) for node in view.manifest_proof],
+            manifest_root=to_hex(view.manifest_root),
+            manifest_count=view.manifest_count,
             created_at=view.created_at,
         )
 
