@@ -130,15 +130,20 @@ def verify_permit(
     permit: FiatPermit,
     signature: Signature,
     *,
+    payer: tuple[bytes, str],
     chain_id: int,
     orders_key: Address,
     now: int,
 ) -> None:
     """For the gateway: returns if the orders key permitted exactly this list, and still does.
 
-    `orders_key` comes from the ceremony, never from a database; an order is paid once, by its
+    `payer` is the organisation (32 bytes) and its source whose credentials the gateway holds:
+    another organisation may name a source alike, and the orders key is everybody's. It and
+    `orders_key` come from the ceremony, never from a database; an order is paid once, by its
     digest: that memory is the gateway's. Raises FiatRefused, SignatureInvalid.
     """
+    if (order.organisation, order.source) != payer:
+        raise FiatRefused("the order is not by this payer", code="fiat.permit_foreign")
     check_order(order, instructions)
     if (permit.order, permit.content) != (order.digest(chain_id), order.content):
         raise FiatRefused("the permit is for another order", code="fiat.permit_differs")

@@ -106,6 +106,7 @@ def _verify(desk: Desk, intent: FiatOrder, answer: Body, rows: Sequence[Body] = 
         [read_instruction(row, "row") for row in rows],
         permit,
         Signature.parse(from_hex(answer["signature"])),
+        payer=(intent.organisation, "bank:operating"),
         chain_id=CHAIN_ID,
         orders_key=desk.house.config.keys.orders,
         now=desk.clock.now(),
