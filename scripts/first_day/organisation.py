@@ -15,9 +15,9 @@ from eth_utils.address import to_checksum_address
 from first_day.cast import CUSTOMER, ETH, OWNER, ROLES, SHIPPER, TUSD, Cast
 from first_day.diary import DayFailed
 from first_day.node import mint_data
-from strongroom_client import Signatory
+from strongroom_client import Signatory, verify_address
 from strongroom_client.client import token_sha256
-from strongroom_client.signing import content_hash, provenance_signer
+from strongroom_client.signing import content_hash
 
 NAME = "Harbour Shipping"
 POOL = 64
@@ -278,14 +278,14 @@ def _give_address(cast: Cast, manifest: dict[str, Any], label: str) -> None:
     account = Bip44.FromExtendedKey(manifest["xpub"], Bip44Coins.ETHEREUM)
     derived = account.Change(Bip44Changes.CHAIN_EXT).AddressIndex(given["index"])
     expected = to_checksum_address(derived.PublicKey().ToAddress())
-    signer = provenance_signer(
-        diary.get("organisation")["ref"],
-        given["path"],
-        given["address"],
-        given["provenance_signature"],
-        cast.node.chain_id,
+    verified = verify_address(
+        given,
+        organisation=diary.get("organisation")["ref"],
+        chain_id=cast.node.chain_id,
+        attest_key=diary.get("installation")["attest"],
+        root=manifest["root"],
     )
     diary.check(
-        given["address"] == expected and signer == diary.get("installation")["attest"],
+        given["address"] == expected == verified,
         f"{label:<10} {given['address']}  derived from the xpub here, vouched for by the HSM",
     )

@@ -7,6 +7,7 @@ to do, and never taken from a server's answer (P5).
 from strongroom_client.client import Strongroom
 from strongroom_client.errors import Problem, Refused, StrongroomClientError, Unreachable
 from strongroom_client.intents import Payment
+from strongroom_client.provenance import verify_address
 from strongroom_client.signing import Signatory
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "Strongroom",
     "StrongroomClientError",
     "Unreachable",
+    "verify_address",
 ]

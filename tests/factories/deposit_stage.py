@@ -144,6 +144,8 @@ class Flow:
             "client_account": "client:treasury",
             "manifest_proof": [bytes(32)],
             "provenance_signature": bytes(65),
+            "manifest_root": bytes(32),
+            "manifest_count": 1,
             "created_at": now,
         }
         self.insert("wallet_address", **(values | more))

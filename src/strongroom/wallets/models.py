@@ -50,6 +50,9 @@ class WalletAddress(Base):
     """The ledger account that cleared deposits are credited to."""
     manifest_proof: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary))
     """RFC 9162 inclusion proof, from the leaf up."""
+    manifest_root: Mapped[bytes]
+    """The manifest's when the address was given out: a refill makes another one."""
+    manifest_count: Mapped[int] = mapped_column(Integer)
     provenance_signature: Mapped[bytes]
     """By the signer's attest key over AddressProvenance."""
     delegated_at: Mapped[datetime | None]

@@ -225,6 +225,8 @@ def new_address(
         label=label,
         client_account=client_account,
         manifest_proof=list(provenance.proof),
+        manifest_root=provenance.root,
+        manifest_count=row.manifest_count,
         provenance_signature=provenance.signature,
         delegated_at=None,
         created_at=uow.now,
@@ -325,6 +327,9 @@ def _view(row: WalletAddress) -> AddressView:
         label=row.label,
         client_account=row.client_account,
         provenance_signature=row.provenance_signature,
+        manifest_proof=tuple(row.manifest_proof),
+        manifest_root=row.manifest_root,
+        manifest_count=row.manifest_count,
         created_at=row.created_at,
         delegated_at=row.delegated_at,
     )

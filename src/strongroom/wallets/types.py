@@ -48,6 +48,9 @@ class AddressView:
     label: str
     client_account: str
     provenance_signature: bytes
+    manifest_proof: tuple[bytes, ...]
+    manifest_root: bytes
+    manifest_count: int
     created_at: datetime
     delegated_at: datetime | None = None
 

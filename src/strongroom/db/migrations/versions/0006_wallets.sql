@@ -33,6 +33,8 @@ CREATE TABLE wallet_address (
     label                text NOT NULL CHECK (length(label) <= 200),
     client_account       text NOT NULL CHECK (client_account ~ '^client:[a-z0-9][a-z0-9._-]{0,62}$'),
     manifest_proof       bytea[] NOT NULL,
+    manifest_root        bytea NOT NULL CHECK (octet_length(manifest_root) = 32),
+    manifest_count       integer NOT NULL CHECK (manifest_count > 0),
     provenance_signature bytea NOT NULL CHECK (octet_length(provenance_signature) = 65),
     delegated_at         timestamptz,
     created_at           timestamptz NOT NULL,
