@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "db": "`db migrate`: create the database, its roles and tables",
     "deploy": "deploy the platform's contracts at their deterministic addresses",
     "hd": "`hd addresses`: derive deposit addresses from an account xpub, offline",
+    "custody": "`custody record`: put a key ceremony's transcript into the audit log",
     "log": "`log verify`: join the database's state to the audit log",
     "dev": "the whole of Strongroom on this machine, on embedded parts",
 }

@@ -166,22 +166,22 @@ def _xpub(entropy: bytes, index: int) -> str:
 
 def _give_out(shares: Sequence[Sequence[str]], folder: Path | None) -> list[str]:
     """One file a share that only its owner can read; or on the screen, one officer at a time."""
-    titles = [
-        (f"group{group}-share{number}", share)
-        for group, members in enumerate(shares, 1)
-        for number, share in enumerate(members, 1)
+    places = [
+        (group, number) for group, members in enumerate(shares) for number in range(len(members))
     ]
     if folder is None:
-        for title, share in titles:
-            terminal.show_share(title, share)
+        for group, number in places:
+            where = f"Group {group + 1}, share" if len(shares) > 1 else "Share"
+            title = f"{where} {number + 1} of {len(shares[group])}"
+            terminal.show_share(title, shares[group][number])
         return []
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = []
-    for title, share in titles:
-        path = folder / f"{_name_of(shares)}-{title}.txt"
+    for group, number in places:
+        path = folder / f"{_name_of(shares)}-group{group + 1}-share{number + 1}.txt"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-            handle.write(share + "\n")
+            handle.write(shares[group][number] + "\n")
         files.append(str(path))
     say(f"{len(files)} share files in {folder}: hand each to its officer, then remove them here.")
     return files

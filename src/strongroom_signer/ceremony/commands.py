@@ -97,6 +97,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
             answer = _verb(arguments.verb)(arguments, settings, note)
     except Refused as refusal:
         raise Unfit(refusal.message) from None
+    except (EOFError, KeyboardInterrupt):
+        raise Unfit("the ceremony was left; what was done so far stands, run it again") from None
     if arguments.json:
         print(json.dumps(answer, sort_keys=True))
 
@@ -180,11 +182,17 @@ def _ask_what_is_missing(arguments: argparse.Namespace) -> None:
         say("Custody officers sign manifests and epochs. Type their addresses, Enter to end.")
         arguments.officer = []
         while address := terminal.ask(f"Officer {len(arguments.officer) + 1}:"):
-            arguments.officer.append(address)
+            try:
+                parse_address(address)
+                arguments.officer.append(address)
+            except ProtocolError as error:
+                say(f"{error}. Type it again.")
         quorum = terminal.ask(f"How many of the {len(arguments.officer)} must sign?")
         arguments.officer_quorum = int(quorum) if quorum.isdigit() else 0
     if not arguments.screener_key:
         arguments.screener_key = terminal.ask("Screener's public key ('strongroom screener key'):")
+    if not terminal.confirm("The tokens are made for these officers, for good. Is that right?"):
+        raise Unfit("nothing was made")
 
 
 def _sign_off(arguments: argparse.Namespace, settings: Settings, _note: Note) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def make_pin_file(path: Path, say: Say) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600, exist_ok=False)
     path.write_text(secrets.token_hex(16) + "\n", encoding="ascii")
-    say(f"A new PIN was written to {path}. Keep a copy where the officers agree.")
+    say(f"A new PIN, or an officer's part of one, is in {path}: its officer keeps a copy.")
 
 
 def make_tokens(settings: Settings, say: Say) -> None:

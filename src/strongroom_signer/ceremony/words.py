@@ -24,6 +24,8 @@ from shamir_mnemonic import MnemonicError, combine_mnemonics, decode_mnemonics, 
 from strongroom_signer.errors import Unfit
 
 SHARES_MAX = 16
+# The library's own sentence would repeat words of a share.
+_WRONG = "a word is mistyped, missing or misplaced, or it is of another set, or there twice"
 _GROUP = re.compile(r"([1-9][0-9]?)of([1-9][0-9]?)")
 
 
@@ -83,16 +85,16 @@ def combine(shares: Sequence[str], passphrase: bytes = b"") -> bytes:
             for share in group.get_minimal_group()
         ]
         return bytes(combine_mnemonics(minimal, passphrase))
-    except MnemonicError as error:
-        raise Unfit(f"these shares do not give a seed: {error}") from None
+    except MnemonicError:
+        raise Unfit(f"these shares do not give a seed: {_WRONG}") from None
 
 
 def are_enough(shares: Sequence[str]) -> bool:
     """Whether `combine` has what it needs. Raises Unfit: they do not belong together."""
     try:
         groups = decode_mnemonics(shares)
-    except MnemonicError as error:
-        raise Unfit(f"this share does not belong to the others: {error}") from None
+    except MnemonicError:
+        raise Unfit(f"this share does not belong to the others: {_WRONG}") from None
     return len(_complete(groups)) >= _needed(groups)
 
 

@@ -109,6 +109,23 @@ def test_two_shares_bring_a_lost_vault_token_back(signer: Signer) -> None:
     assert signer.get("relay", ask_for(company, "sweep", **sweep(company)))["hash"]
 
 
+def test_a_lost_signer_token_leaves_the_same_addresses(signer: Signer) -> None:
+    """Its own keys are gone for ever; what the seed leads to comes back, from the vault token or,
+    when that is lost too, from shares.
+    """
+    for loss in ("signer", "both"):
+        signer.environment |= {
+            "STRONGROOM_SIGNER_DIR": str(signer.folder / f"new {loss}"),
+            "STRONGROOM_SIGNER_TOKEN": f"signer {loss}",
+        }
+        if loss == "both":
+            _lose_the_vault(signer)
+        signer.init()
+        if loss == "both":
+            assert signer.ceremony("restore", *_shares(signer, 2, 3))["accounts"] == 0
+        assert _again(signer) == signer.accounts[0]
+
+
 def test_another_seed_is_refused(signer: Signer) -> None:
     with short_folder("oth") as place:
         other = signer_in(Path(place))
@@ -139,6 +156,7 @@ def test_a_new_kek_takes_over_while_the_signer_serves(signer: Signer) -> None:
     assert signer.get("status", {})["pool"] == {"0": COUNT}
     assert signer.stop() == 0
     assert _again(signer) == signer.accounts[0]
+    assert signer.ceremony("rotate-kek")["generation"] == 3, "KEK 1 is gone from both tokens"
 
 
 @pytest.mark.parametrize("point", ["rotate.carried", "rotate.staged", "rotate.swapped"])
@@ -295,7 +313,7 @@ def test_an_officer_alone_sees_a_share_and_three_words_are_asked_back(signer: Si
     person = _Person([*main, "--shares", "2of2", "--show"], signer.environment)
     shares = []
     for number in (1, 2):
-        person.read_until(f"group1-share{number}. Let nobody else see")
+        person.read_until(f"Share {number} of 2. Let nobody else see")
         person.type("")
         screen = person.read_until("the screen is cleared.")
         words = dict(re.findall(r"(\d+)\. ([a-z]+)", screen.partition("\033[?1049h")[2]))
