@@ -80,7 +80,7 @@ def once(
     whatever fees it names, `fees` are those that were signed.
 
     `check` refuses any attempt before a nonce is taken, `first` makes the call of the first one,
-    `count` is told how many wei more this attempt may cost, value included.
+    `count` is told how many wei more than the last this attempt may cost, value included.
     """
 
     def prepare() -> Plan:
@@ -138,8 +138,9 @@ def _prepare(
         plan, subject = _next(house, asked, last[1], previous), bytes(last[3])
         before = _cost_wei(previous)
     _check_sound(house, plan)
-    if count is not None:
-        count(_cost_wei(plan) - before)
+    more = _cost_wei(plan) - before
+    if count is not None and more > 0:
+        count(more)
     row = (asked.purpose, asked.organisation.ref, subject, asked.content)
     house.journal.add("attempt", asked.key, asked.ref, asked.number, asked.request_id, *row)
     return plan

@@ -88,6 +88,31 @@ def test_the_days_cap_counts_money_fees_and_bumps(desk: Desk) -> None:
     desk.get("gas_topup", topup(company, 1, "b"))
 
 
+def test_a_stuck_top_up_gives_its_nonce_back_though_the_mandate_is_gone(desk: Desk) -> None:
+    company = fed(desk)
+    body = topup(company, CAP_WEI - FEE_WEI)
+    desk.get("gas_topup", body)
+    bundle = company.next_bundle(mandates={"sweep": True})
+    desk.get("policy_update", company.policy_update(bundle, company.administrators))
+    assert desk.refused("gas_topup", bump(body)) == "signer.mandate_missing"
+    ended = bump(body, to={"cancel": True}, units="0")
+    found = decoded(desk.get("gas_topup", ended), hot_address(company))
+    assert checksum(Address(bytes(found["to"]))) == hot_address(company)
+    assert (found["value"], found["nonce"]) == (0, 0)
+
+
+def test_cancellations_burn_no_more_than_the_days_cap(desk: Desk) -> None:
+    company = fed(desk)
+    small = topup(company, 1)
+    desk.get("gas_topup", small)
+    dear = {"attempt": 1, "fees": fees(1_000_000, 99 * GWEI, 9 * GWEI)}
+    ended = small | {"to": {"cancel": True}, "units": "0", **dear}
+    assert desk.refused("gas_topup", ended) == "signer.gas_budget_spent"
+    desk.get("gas_topup", bump(small, to={"cancel": True}, units="0"))
+    unknown = topup(company, 0, "b", to={"cancel": True})
+    assert desk.refused("gas_topup", unknown) == "signer.ref_unknown"
+
+
 CASES: dict[str, tuple[Callable[[Company], Body], str]] = {
     "another destination": (
         lambda c: topup(c, to={"address": checksum(STRANGE)}), "protocol_field_invalid"),
@@ -96,6 +121,7 @@ CASES: dict[str, tuple[Callable[[Company], Body], str]] = {
     "no destination": (lambda c: topup(c, to={}), "protocol_field_invalid"),
     "not the relay": (lambda c: topup(c, to={"relay": False}), "protocol_field_invalid"),
     "a leaf outside the manifest": (lambda c: topup(c, to={"deposit": 2}), "address_unlisted"),
+    "a cancellation with money": (lambda c: topup(c, to={"cancel": True}), "units_zero"),
     "nothing": (lambda c: topup(c, 0), "units_zero"),
     "more than the day's cap": (lambda c: topup(c, CAP_WEI), "gas_budget_spent"),
     "a dear fee": (lambda c: topup(c, fees=fees(21_000, 101 * GWEI)), "fee_above_cap"),

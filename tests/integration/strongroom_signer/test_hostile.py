@@ -15,6 +15,13 @@ from strongroom_protocol.intents import Suspend, SweepRelease
 from strongroom_signer.serve.dispatch import API_OPERATIONS, OPERATIONS, Dispatcher
 from tests.integration.strongroom_signer.conftest import Desk
 from tests.integration.strongroom_signer.people import CHAIN_ID, Company, Key
+from tests.integration.strongroom_signer.spending import (
+    cancelled,
+    hot_address,
+    hot_intent,
+    key_entry,
+    spend,
+)
 from tests.integration.strongroom_signer.test_process import Signer, founded, signer
 from tests.integration.strongroom_signer.test_relay import GWEI, ask_for, cancel, fees, sweep
 
@@ -121,6 +128,28 @@ def test_a_nonce_once_taken_is_signed_though_the_organisation_was_suspended(
     assert later["code"] == "signer.suspended"
     bump = body | {"attempt": 1, "fees": fees(fee=10 * GWEI, tip=10 * GWEI)}
     assert signer.ask("relay", bump)["code"] == "signer.suspended"
+
+
+def test_a_payment_killed_before_its_signature_is_suspended_and_its_nonce_given_back(
+    signer: Signer,
+) -> None:
+    """P10: what nobody saw signed is not signed after a stop; the key pays on when that ends."""
+    signer.start()
+    company = Company("Hostile", signer.accounts[0], int(time.time()))
+    company.bundle["spending"] = [key_entry(hot_address(company))]
+    signer.get("policy_first", company.policy_first())
+    signer.stop()
+    signer.start(STRONGROOM_CRASH_AT="sign.after_journal:1")
+    body = spend(company, hot_intent(company))
+    with pytest.raises(OSError, match=r"hung up|reset"):
+        signer.get("spending_payment", body)
+    assert signer.stop() == -signal.SIGKILL
+    signer.start()
+    signer.get("suspend", _suspension(company))
+    assert signer.ask("spending_payment", body)["code"] == "signer.suspended"
+    ended = signer.get("spending_payment", cancelled(body))
+    assert (ended["nonce"], ended["from"]) == (0, hot_address(company))
+    assert signer.ask("spending_payment", body)["code"] == "signer.suspended"
 
 
 def test_the_apis_user_takes_no_nonce_and_signs_no_log(signer: Signer) -> None:

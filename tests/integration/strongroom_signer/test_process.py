@@ -159,7 +159,9 @@ def founded() -> Iterator[Signer]:
         made.init()
         made.ceremony("new")
         out = str(made.folder / "account.json")
-        made.accounts[0] = made.ceremony("account", "--index", "0", "--count", "2", "--out", out)
+        made.accounts[0] = made.ceremony(
+            "account", "--index", "0", "--count", "2", "--spending", "1", "--out", out
+        )
         yield made
 
 
@@ -255,7 +257,10 @@ def test_an_older_journal_is_refused_until_the_officers_open_an_epoch(signer: Si
     signer.start()
     assert signer.stop() == 78
     assert "an older or foreign copy" in signer.log
-    asked = ["epoch", "--nonce", f"{created['from']}=1"]
+    hot = company.account["spending"][0]["address"]
+    few = signer.command("ceremony", "epoch", "--nonce", f"{created['from']}=1")
+    assert (few.returncode, hot in few.stderr) == (78, True)
+    asked = ["epoch", "--nonce", f"{created['from']}=1", "--nonce", f"{hot}=5"]
     statement = StoreEpoch.from_fields(signer.ceremony(*asked)["message"])
     assert statement.epoch == 2
     digest = statement.digest(CHAIN_ID)
