@@ -183,6 +183,10 @@ class Strongroom:
         path = f"/v1/withdrawals/{withdrawal_id}/export"
         return dict(self._http.get(path, {"policies_after": policies_after}))
 
+    def export_picture(self, withdrawal_id: str, number: int) -> bytes:
+        """Return one of that file's QR pictures, from 1 on, as SVG."""
+        return self._http.get_bytes(f"/v1/withdrawals/{withdrawal_id}/export/pictures/{number}")
+
     def import_signed(self, withdrawal_id: str, document: Json, key: str | None = None) -> Json:
         """Hand in the file that `deliver` wrote on the offline machine."""
         path = f"/v1/withdrawals/{withdrawal_id}/signed"

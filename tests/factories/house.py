@@ -167,12 +167,16 @@ class House:
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout)) if done.stdout.strip().startswith("{") else {}
 
-    def found(self, *more: str) -> None:
-        """Tokens, keys and seed."""
+    def founding(self) -> list[str]:
+        """What `ceremony init` is told."""
         public = self.screener_key.public_key().public_bytes_raw().hex()
         words = ["--officer", self.cast.officer.address, "--officer-quorum", "1"]
         words += ["--screener-key", public, "--cooling-seconds", "0", "--loosening-seconds", "0"]
-        self.ceremony("init", *words, *more)
+        return words
+
+    def found(self) -> None:
+        """Tokens, keys and seed."""
+        self.ceremony("init", *self.founding())
         self.ceremony("new")
 
     def serve_signer(self) -> Program:

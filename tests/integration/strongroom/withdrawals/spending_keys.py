@@ -70,8 +70,8 @@ def _hot_address(stage: Stage) -> str:
 def spending_keys(stage: Stage) -> Iterator[Spending]:
     """Both keys in the signed policy, each with its float."""
     with short_folder("cold") as folder:
-        machine = OfflineMachine(stage.house, folder)
-        cold = checksum(parse_address(machine.found(1)[0]))
+        machine = OfflineMachine(folder, stage.chain.chain_id, stage.house.founding())
+        cold = checksum(parse_address(machine.found(0, 1)[0]))
         hot = checksum(parse_address(_hot_address(stage)))
         stage.update_policy(spending=[_key(0, cold, "cold"), _key(0, hot, "hot")])
         found = Spending(stage, machine, cold, hot)
