@@ -1,34 +1,16 @@
 """The console in a real browser, at a desk and on a phone; the approver's wallet is a real key."""
 
 import json
-import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    ConsoleMessage,
-    Page,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from first_day.cast import TUSD, Cast
 from strongroom_client import Payment
 from tests.e2e.stack import Stack, eventually
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 PICTURES = Path(__file__).parents[2] / ".strongroom-pictures"
@@ -39,16 +21,6 @@ window.ethereum = {
       : await window.ownSignature(params[1]),
 };
 """
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a screen."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield found
-        found.close()
 
 
 def _visit(browser: Browser, stack: Stack, token: str, size: dict[str, int]) -> BrowserContext:

@@ -1,4 +1,4 @@
-"""The console's pages: sign in, balances, withdrawals, and the approver's queue."""
+"""The console's pages: sign in, balances, withdrawals, addresses, and the approver's queue."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +20,14 @@ from strongroom.identity.errors import CredentialUnknown
 from strongroom.identity.types import Caller, Role
 from strongroom.ledger import service as ledger
 from strongroom.policy import service as policy
+from strongroom.wallets import service as wallets
 from strongroom.withdrawals import service as withdrawals
 from strongroom.withdrawals.types import WithdrawalView
 from strongroom_protocol.addresses import checksum
 
 HERE = Path(__file__).parent
 QUEUE_MAX = 50
+ADDRESSES_MAX = 50
 SEE_OTHER = 303
 router = APIRouter(prefix="/console", include_in_schema=False)
 templates = Jinja2Templates(HERE / "templates")
@@ -94,6 +96,13 @@ def balances(request: Request, found: Found, viewer: Viewer) -> Response:
     return templates.TemplateResponse(request, "_balances.html", context)
 
 
+@router.get("/addresses", response_class=HTMLResponse)
+def addresses(request: Request, found: Found, viewer: Viewer) -> Response:
+    """The deposit addresses given out last, each with what the browser needs to verify it."""
+    context = _read(found, viewer, lambda uow: _addresses(uow, viewer))
+    return templates.TemplateResponse(request, "addresses.html", context)
+
+
 @router.get("/approvals", response_class=HTMLResponse)
 def approvals(request: Request, found: Found, viewer: Viewer) -> Response:
     """The approver's queue."""
@@ -156,6 +165,21 @@ def _overview(uow: UnitOfWork, viewer: Caller) -> dict[str, Any]:
             row for row in rows if row.account in HELD_ACCOUNTS and row.posted.strip("0.") != ""
         ],
         "recent": withdrawals.page(uow, limit=10),
+    }
+
+
+def _addresses(uow: UnitOfWork, viewer: Caller) -> dict[str, Any]:
+    newest = wallets.addresses(uow)[: -ADDRESSES_MAX - 1 : -1]
+    return {
+        **_frame(uow, viewer, "addresses"),
+        "addresses": [
+            {
+                "label": view.label,
+                "account": view.client_account.removeprefix("client:"),
+                "shown": pictures.provenance(view),
+            }
+            for view in newest
+        ],
     }
 
 

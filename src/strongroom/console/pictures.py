@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from strongroom.ledger.types import Balance
+from strongroom.wallets.types import AddressView
 from strongroom_protocol.addresses import ZERO, checksum, parse_address
 from strongroom_protocol.amounts import Amount, Asset, format_amount
 from strongroom_protocol.authority import Bundle
+from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.intents import Withdrawal, domain
 from strongroom_protocol.safe import Payment, SafeTx, decode_payment
 from strongroom_protocol.structures import Structure
@@ -93,3 +95,16 @@ def _grouped(units: int, asset: str) -> str:
         point, rest = ".", rest.ljust(scale, "0")
     sign = "-" if units < 0 else ""
     return f"{sign}{int(whole):,}{point}{rest}"
+
+
+def provenance(view: AddressView) -> dict[str, Any]:
+    """What the browser verifies of a deposit address; it says by itself what it finds."""
+    return {
+        "index": view.index,
+        "path": view.path,
+        "address": checksum(view.address),
+        "signature": to_hex(view.provenance_signature),
+        "proof": [to_hex(node) for node in view.manifest_proof],
+        "root": to_hex(view.manifest_root),
+        "count": view.manifest_count,
+    }

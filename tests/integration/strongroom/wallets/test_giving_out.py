@@ -29,7 +29,7 @@ from strongroom.wallets.types import Officers, Provenance
 from strongroom_protocol.addresses import checksum
 from strongroom_protocol.hd import addresses, path, xpub_hash
 from strongroom_protocol.intents import AddressProvenance, CustodyManifest
-from strongroom_protocol.merkle import inclusion_proof, manifest_leaf, root
+from strongroom_protocol.merkle import inclusion_proof, manifest_leaf, root, verify_inclusion
 from tests.factories.books import Connections, make_organisation
 from tests.unit.strongroom_protocol.organisation import Key
 
@@ -281,6 +281,11 @@ def test_a_refill_signed_by_the_officers_gives_more_addresses(office: Office):
         )
     )
     assert given.address == MORE[COUNT]
+    # Each address keeps the manifest that its proof leads to.
+    first, *_, last = office.unit(wallets.addresses)
+    assert (first.manifest_root, first.manifest_count) == (MANIFEST.root, COUNT)
+    assert (last.manifest_root, last.manifest_count) == (REFILL.root, COUNT + 3)
+    verify_inclusion(LEAVES[0], 0, first.manifest_count, first.manifest_proof, first.manifest_root)
 
 
 def test_a_refill_that_changes_what_was_there_is_refused(office: Office):
