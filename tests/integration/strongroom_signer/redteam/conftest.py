@@ -24,7 +24,7 @@ def stage(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Stage]
         vault_token="redteam-vault",
     )
     cases = sum("redteam" in item.nodeid for item in request.session.items)
-    accounts = 15 + cases * 6 // 5  # a few cases found a second organisation
+    accounts = 15 + cases * 9 // 8  # a few cases found a second organisation
     uses = Uses()
     with uses.watched(), opened_desk(own, accounts, origin="strongroom.test/redteam") as desk:
         desk.dispatcher = Dispatcher(desk.house, desk.log, REFUSALS_AN_HOUR)

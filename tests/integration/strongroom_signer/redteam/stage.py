@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -92,8 +92,8 @@ class Stage:
     uses: Uses
 
     def scene(self) -> "Scene":
-        """A new organisation for a case."""
-        return Scene(self.desk, self.desk.company())
+        """A new scene for a case."""
+        return Scene(self.desk)
 
     def strike(self, request: Attack, code: str) -> str:
         """The refusal's words; raises Honoured if anything is not as it must be."""
@@ -132,11 +132,21 @@ def judge(condition: object, what: str) -> None:
 
 @dataclass
 class Scene:
-    """What a case works with: its own organisation, founded and unsuspended."""
+    """What a case works with: its own organisation, founded when it is first asked for."""
 
     desk: Desk
-    company: Company
-    _others: list[Company] = field(default_factory=list)
+    _company: Company | None = None
+
+    @property
+    def company(self) -> Company:
+        """The victim: two administrators, an initiator, two approvers of three."""
+        if self._company is None:
+            self._company = self.desk.company()
+        return self._company
+
+    @company.setter
+    def company(self, company: Company) -> None:
+        self._company = company
 
     @property
     def vault(self) -> Address:

@@ -26,7 +26,7 @@ from tests.integration.strongroom_signer.test_relay import ask_for, sweep
 SEED = 20_260_101
 FRAMES = 3_000
 REFUSALS_AN_HOUR = 40
-STATUS = ask("status", {})
+STATUS, NONSENSE = ask("status", {}), ask("sign", {})
 
 
 @dataclass
@@ -167,7 +167,7 @@ def test_a_flood_of_refusals_leaves_a_bounded_number_of_receipts(stage: Stage) -
     def attacker(wire: Wire) -> None:
         with wire.connect() as connection:
             for _ in range(300):
-                connection.sendall(frame(ask("sign", {})))
+                connection.sendall(frame(NONSENSE))
                 assert (_answer(connection) or {})["code"] == "signer.operation_unknown"
 
     with attacked(stage, attacker):
@@ -185,7 +185,7 @@ def test_a_peer_that_never_reads_keeps_nobody_waiting(stage: Stage) -> None:
                 connection = silent.enter_context(wire.connect())
                 connection.setblocking(False)
                 with suppress(OSError):
-                    while connection.send(frame(STATUS) * 200):
+                    while connection.send(frame(NONSENSE) * 200):
                         pass
             begun = time.monotonic()
             assert (wire.send(frame(STATUS)) or {})["ok"]
@@ -193,7 +193,7 @@ def test_a_peer_that_never_reads_keeps_nobody_waiting(stage: Stage) -> None:
 
     with attacked(stage, attacker):
         pass
-    assert waited[0] < 2.0
+    assert waited[0] < 3.0
 
 
 def test_peers_that_say_nothing_keep_nobody_out(stage: Stage) -> None:

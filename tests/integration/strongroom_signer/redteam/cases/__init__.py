@@ -6,7 +6,10 @@ from tests.integration.strongroom_signer.redteam.stage import CASES
 
 __all__ = ["CASES", "SUBJECTS"]
 
-SUBJECTS = ("replays", "approvals", "policies", "clearances", "safe", "fees", "sweeps", "requests")
+SUBJECTS = (
+    "replays", "approvals", "policies", "clearances", "safe", "fees", "sweeps", "spending",
+    "hot_keys", "gas", "fiat", "manifests", "requests",
+)  # fmt: skip
 
 for subject in SUBJECTS:
     import_module(f"{__name__}.{subject}")

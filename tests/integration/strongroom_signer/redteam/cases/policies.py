@@ -84,7 +84,8 @@ def withheld_policy(it: Scene) -> Attack:
 @attack("policy_lapsed")
 def payment_after_the_policys_end(it: Scene) -> Attack:
     """A payment after the day on which the people wanted to decide anew."""
-    it.wait(80 * DAY + 1)
+    ends = it.company.bundle["valid_until"]
+    it.wait(ends - it.company.now + 1)
     return permit(it.company.payment(it.intent(), 0))
 
 
