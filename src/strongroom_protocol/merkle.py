@@ -137,6 +137,38 @@ class Edge:
         return node
 
 
+class Tree:
+    """All hashes of a tree, for many proofs: 64 bytes a leaf. A node without a sibling stands in
+    the next row unchanged, which makes the very tree of RFC 9162.
+    """
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        """`leaves` are leaf hashes, in order."""
+        self.size = len(leaves)
+        self._rows = [b"".join(leaves)]
+        while len(self._rows[-1]) > 32:
+            row = self._rows[-1]
+            pairs = [row[at : at + 64] for at in range(0, len(row), 64)]
+            above = [node_hash(one[:32], one[32:]) if len(one) > 32 else one for one in pairs]
+            self._rows.append(b"".join(above))
+
+    def root(self) -> bytes:
+        """As `root` of the same leaves."""
+        return self._rows[-1] or EMPTY_ROOT
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """As `inclusion_proof` of the same leaves; raises ProofInvalid."""
+        if not 0 <= index < self.size:
+            raise ProofInvalid(f"leaf {index} is not in a tree of {self.size}")
+        proof = []
+        for row in self._rows[:-1]:
+            sibling = (index ^ 1) * 32
+            if sibling < len(row):
+                proof.append(row[sibling : sibling + 32])
+            index >>= 1
+        return proof
+
+
 def _split(size: int) -> int:
     """The largest power of two below `size`."""
     return int(1 << ((size - 1).bit_length() - 1))

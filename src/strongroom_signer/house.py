@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.deployment import Deployment
+from strongroom_protocol.merkle import Tree
 from strongroom_signer.clock import Clock
 from strongroom_signer.crash import CrashPoints
 from strongroom_signer.journal.store import Journal
 from strongroom_signer.pool import Pool
+from strongroom_signer.recent import Recent
 from strongroom_signer.sealed import SealedConfig
 from strongroom_signer.token.keyring import Keyring
 
 Plan = dict[str, Any]
+BUNDLES_MAX = 256
+# 6.4 MB each where 100,000 addresses were given to an organisation.
+MANIFESTS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
 class House:
     """The signer's parts. `trace` of the running request is passed apart; `trial` means that a
-    software token stands in on a main network.
+    software token stands in on a main network. `bundles` are kept by digest, `manifests` by
+    account, count and root: what is in force, the journal says each time.
     """
 
     config: SealedConfig
@@ -31,6 +38,10 @@ class House:
     clock: Clock
     crash: CrashPoints
     trial: bool = False
+    bundles: Recent[bytes, Bundle] = field(default_factory=lambda: Recent(BUNDLES_MAX))
+    manifests: Recent[tuple[int, int, bytes], Tree] = field(
+        default_factory=lambda: Recent(MANIFESTS_MAX)
+    )
 
 
 @dataclass(frozen=True, slots=True)

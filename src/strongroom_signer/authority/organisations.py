@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from strongroom_protocol.addresses import Address
-from strongroom_protocol.authority import organisation_uuid, parse_bundle
+from strongroom_protocol.authority import bundle_digest, organisation_uuid, parse_bundle
 from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.canonical import parse_json
-from strongroom_signer.errors import Refused, require
+from strongroom_signer.errors import Refused, check, require
 from strongroom_signer.house import House
 
 # A withheld update must not let an old policy live on for ever.
@@ -49,15 +49,15 @@ def find(house: House, ref: bytes) -> Organisation:
             "organisation_unknown",
             "this organisation is not known here: its genesis and first policy come first",
         )
-    versions = house.journal.all(
-        "SELECT version, bundle, accepted_at, active_from FROM policy WHERE organisation = ?"
-        " ORDER BY version DESC",
-        ref,
-    )
     now = house.clock.now()
-    active = next(version for version in versions if version[3] <= now)
-    bundle = parse_bundle(parse_json(active[1].encode()))
-    latest = bundle if active is versions[0] else parse_bundle(parse_json(versions[0][1].encode()))
+    digest, accepted_at, newest = house.journal.all(
+        "SELECT digest, accepted_at, (SELECT digest FROM policy WHERE organisation = ?1"
+        " ORDER BY version DESC LIMIT 1) FROM policy WHERE organisation = ?1 AND active_from <= ?2"
+        " ORDER BY version DESC LIMIT 1",
+        ref,
+        now,
+    )[0]
+    bundle = _bundle(house, ref, bytes(digest))
     extended = house.journal.one(
         "SELECT count, root FROM manifest WHERE organisation = ? ORDER BY count DESC LIMIT 1", ref
     )
@@ -66,14 +66,28 @@ def find(house: House, ref: bytes) -> Organisation:
         ref=ref,
         account_index=row[0],
         manifest_count=manifest[0],
-        manifest_root=manifest[1],
+        manifest_root=bytes(manifest[1]),
         vault=Address(row[2]),
         bundle=bundle,
-        latest=latest,
+        latest=_bundle(house, ref, bytes(newest)),
         people_now=_without_revoked(house, ref, bundle),
-        lapses_at=min(bundle.valid_until, active[2] + LAPSE_SECONDS),
+        lapses_at=min(bundle.valid_until, accepted_at + LAPSE_SECONDS),
         suspended=_is_suspended(house, ref, bundle.version),
     )
+
+
+def _bundle(house: House, ref: bytes, digest: bytes) -> Bundle:
+    """A stored version; it must still be what was signed."""
+
+    def read() -> Bundle:
+        (text,) = house.journal.all(
+            "SELECT bundle FROM policy WHERE organisation = ? AND digest = ?", ref, digest
+        )[0]
+        bundle = parse_bundle(parse_json(text.encode()))
+        check(bundle_digest(bundle) == digest, "a stored policy has the digest it was signed with")
+        return bundle
+
+    return house.bundles.get(digest, read)
 
 
 def require_alive(house: House, organisation: Organisation) -> None:

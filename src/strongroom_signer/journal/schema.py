@@ -34,8 +34,8 @@ TABLES = {
     """,
     "policy": """
         organisation BLOB NOT NULL REFERENCES organisation, version INTEGER NOT NULL,
-        digest BLOB NOT NULL, bundle TEXT NOT NULL, accepted_at INTEGER NOT NULL,
-        active_from INTEGER NOT NULL, PRIMARY KEY (organisation, version)
+        digest BLOB NOT NULL, accepted_at INTEGER NOT NULL, active_from INTEGER NOT NULL,
+        bundle TEXT NOT NULL, PRIMARY KEY (organisation, version), UNIQUE (organisation, digest)
     """,
     "suspension": """
         organisation BLOB NOT NULL REFERENCES organisation, after_version INTEGER NOT NULL,
@@ -98,6 +98,9 @@ TABLES = {
 }
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS spend_by_day ON spend (organisation, counter, bucket)",
+    "CREATE INDEX IF NOT EXISTS attempt_by_subject ON attempt (subject, purpose, ref)",
+    "CREATE INDEX IF NOT EXISTS vault_nonce_by_intent ON vault_nonce (vault, intent)",
+    "CREATE INDEX IF NOT EXISTS given_out ON request (identity) WHERE op = 'provenance'",
     "CREATE INDEX IF NOT EXISTS swept_by_address ON swept (address, token)",
     "CREATE INDEX IF NOT EXISTS cleared_by_address ON cleared_deposit (address, token)",
 )

@@ -180,7 +180,7 @@ def _found(house: House, genesis: Genesis, bundle: Bundle, count: int, trace: st
 def _store_version(house: House, bundle: Bundle, active_from: int) -> None:
     text = canonical_bytes(bundle.document()).decode()
     ref, version, now = bundle.organisation, bundle.version, house.clock.now()
-    house.journal.add("policy", ref, version, bundle_digest(bundle), text, now, active_from)
+    house.journal.add("policy", ref, version, bundle_digest(bundle), now, active_from, text)
 
 
 def _store_destinations(house: House, bundle: Bundle, *, founding: bool) -> None:

@@ -13,9 +13,10 @@ from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import AddressProvenance
 from strongroom_signer.agreement import agreed_statement
-from strongroom_signer.authority.organisations import find, require_alive
+from strongroom_signer.authority.organisations import Organisation, find, require_alive
 from strongroom_signer.errors import Refused, require
 from strongroom_signer.house import House, Once, Plan
+from strongroom_signer.pool import Leaf
 
 
 def provenance(house: House, body: dict[str, Any], _trace: str) -> Once:
@@ -36,16 +37,10 @@ def provenance(house: House, body: dict[str, Any], _trace: str) -> Once:
         leaf = house.pool.leaf(organisation.account_index, index)
         if leaf is None:
             raise Refused("address_unlisted", f"the key table has no leaf {index}")
-        leaves = house.pool.manifest_leaves(organisation.account_index, organisation.manifest_count)
-        root = merkle.root(leaves)
-        require(
-            root == organisation.manifest_root,
-            "manifest_differs",
-            "the key table no longer has the manifest that the officers signed",
-        )
-        proof = [to_hex(node) for node in merkle.inclusion_proof(leaves, index)]
+        proof = [to_hex(node) for node in _proof(house, organisation, leaf)]
+        root = to_hex(organisation.manifest_root)
         address = checksum(leaf.address)
-        return {"path": leaf.path, "address": address, "proof": proof, "root": to_hex(root)}
+        return {"path": leaf.path, "address": address, "proof": proof, "root": root}
 
     def sign(plan: Plan) -> Plan:
         leaf = house.pool.leaf(organisation.account_index, index)
@@ -58,3 +53,24 @@ def provenance(house: House, body: dict[str, Any], _trace: str) -> Once:
     return Once(
         "provenance", name, identity, prepare, sign, lambda: require_alive(house, organisation)
     )
+
+
+def _proof(house: House, organisation: Organisation, leaf: Leaf) -> list[bytes]:
+    """That the leaf, as the key table has it now, stands in the manifest that officers signed."""
+    account, count = organisation.account_index, organisation.manifest_count
+    root, index = organisation.manifest_root, leaf.leaf_index
+
+    def grow() -> merkle.Tree:
+        tree = merkle.Tree(house.pool.manifest_leaves(account, count))
+        require(
+            tree.size == count and tree.root() == root,
+            "manifest_differs",
+            "the key table no longer has the manifest that the officers signed",
+        )
+        return tree
+
+    proof = house.manifests.get((account, count, root), grow).inclusion_proof(index)
+    merkle.verify_inclusion(
+        merkle.manifest_leaf(leaf.path, leaf.address), index, count, proof, root
+    )
+    return proof

@@ -33,15 +33,16 @@ def status(house: House, _body: dict[str, Any], _trace: str) -> dict[str, Any]:
 
 def _pool_left(house: House) -> dict[str, int]:
     """Account index → leaves whose address was not given out yet."""
-    given = dict(
-        house.journal.all(
-            "SELECT account_index, count(*) FROM request"
-            " JOIN organisation ON organisation = substr(identity, 1, 32)"
-            " WHERE op = 'provenance' GROUP BY account_index"
-        )
-    )
     accounts = house.pool.accounts()
-    return {str(index): count - given.get(index, 0) for index, count in accounts.items()}
+    for ref, index in house.journal.all("SELECT organisation, account_index FROM organisation"):
+        # A provenance's identity is the organisation and an index of eight bytes.
+        ((given,),) = house.journal.all(
+            "SELECT count(*) FROM request WHERE op = 'provenance' AND identity BETWEEN ? AND ?",
+            ref,
+            ref + b"\xff" * 8,
+        )
+        accounts[index] = accounts.get(index, 0) - given
+    return {str(index): left for index, left in accounts.items()}
 
 
 def _organisations(house: House) -> list[dict[str, Any]]:

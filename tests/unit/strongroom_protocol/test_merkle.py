@@ -9,6 +9,7 @@ from strongroom_protocol.merkle import (
     EMPTY_ROOT,
     Edge,
     ProofInvalid,
+    Tree,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
@@ -63,6 +64,18 @@ def test_roots_of_the_rfc_6962_reference(size):
 @given(st.integers(0, 70))
 def test_root_equals_the_rfcs_recursion(size):
     assert root(tree(size)) == recursive_root(tree(size))
+
+
+def test_the_kept_tree_proves_as_the_recursion_does():
+    for size in range(68):
+        leaves = [leaf_hash(bytes([number])) for number in range(size)]
+        tree = Tree(leaves)
+        assert (tree.size, tree.root()) == (size, root(leaves))
+        for index in range(size):
+            assert tree.inclusion_proof(index) == inclusion_proof(leaves, index)
+        for wrong in (-1, size):
+            with pytest.raises(ProofInvalid):
+                tree.inclusion_proof(wrong)
 
 
 def test_proofs_of_the_rfc_6962_reference():
