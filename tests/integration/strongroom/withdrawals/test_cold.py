@@ -164,9 +164,13 @@ def test_a_cold_payment_is_cancelled_by_a_file_too(keys: Spending):
 def test_only_a_cold_wallets_bound_payment_is_exported(keys: Spending):
     stage = keys.stage
     early = stage.order("cold-early", from_wallet=keys.cold, amount="1", max_fee_wei=str(10**17))
-    vault = stage.order("not-cold", amount="1")
-    for view in (early, vault):
-        with stage.unit() as uow, pytest.raises(NotForOffline):
+    hot = stage.awaiting("not-cold", from_wallet=keys.hot, amount="1", max_fee_wei=str(10**17))
+    for person in (stage.cast.amir, stage.cast.bea):
+        stage.approve(hot.id, person)
+    stage.drive(until=lambda: stage.view(hot.id).state == "binding", parts="spending")
+    for view, words in ((early, "nothing to sign offline"), (hot, "only a cold one")):
+        with stage.unit() as uow, pytest.raises(NotForOffline, match=words):
             withdrawals.export(uow, view.id)
-        with pytest.raises(NotForOffline):
+        with pytest.raises(NotForOffline, match=words):
             bring_back(keys, view, {"raw": "0x02"})
+    stage.drive(until=lambda: stage.view(hot.id).state == "finalized")
