@@ -9,9 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
-from eth_utils.exceptions import ValidationError
 
 from strongroom_client.errors import Refused
 from strongroom_client.signing import provenance_signer
@@ -37,7 +35,9 @@ def verify_address(
     """
     try:
         return _verified(shown, organisation, chain_id, attest_key, root)
-    except (KeyError, TypeError, ValueError, ValidationError, BadSignature) as error:
+    except Refused:
+        raise
+    except Exception as error:
         raise Refused(f"The address's provenance can't be read: {error!r}. Don't pay.") from error
 
 

@@ -90,9 +90,15 @@ def test_p6_one_changed_word_gives_no_attest_key(page: Page) -> None:
         {"count": 8},
         {"root": "0x" + "00" * 32},
     ]
-    found = verdicts(page, [shown(9, 4, **change) for change in changes])
+    other_order = {"path": "m/44'/60'/3'/0/5", **_of_path_five_at_place_four()}
+    found = verdicts(page, [shown(9, 4, **change) for change in [*changes, other_order]])
     assert ATTEST_KEY.lower() not in found
     assert [one for one in found[2:] if not one.startswith("refused: ")] == []
+
+
+def _of_path_five_at_place_four() -> dict[str, Any]:
+    given = given_out(9, 4, first=1)
+    return {name: given[other] for name, other in RENAMED.items()} | {"address": given["address"]}
 
 
 def test_p6_the_browsers_recovery_is_coincurves(page: Page) -> None:

@@ -17,9 +17,11 @@ ATTEST = PrivateKey(b"\x42" * 32)
 ATTEST_KEY = Signatory(b"\x42" * 32).address
 
 
-def given_out(count: int, index: int) -> dict[str, Any]:
+def given_out(count: int, index: int, first: int = 0) -> dict[str, Any]:
     """What the API shows of an address, made by the service's own protocol code."""
-    listed = [(f"m/44'/60'/3'/0/{n}", Address(bytes([n % 251 + 1]) * 20)) for n in range(count)]
+    listed = [
+        (f"m/44'/60'/3'/0/{first + n}", Address(bytes([n % 251 + 1]) * 20)) for n in range(count)
+    ]
     leaves = [merkle.manifest_leaf(path, address) for path, address in listed]
     path, address = listed[index]
     digest = AddressProvenance(ORGANISATION, path, address).digest(CHAIN)
@@ -98,6 +100,11 @@ def test_p6_one_changed_word_and_the_address_is_refused(change: dict[str, Any]) 
     root = shown["manifest_root"] if "manifest_root" not in change else None
     with pytest.raises(Refused):
         verified({**shown, **change}, root=root)
+
+
+def test_p6_a_manifest_in_another_order_is_refused() -> None:
+    with pytest.raises(Refused):
+        verified(given_out(9, 4, first=1))
 
 
 def test_p6_a_word_left_out_is_refused() -> None:
