@@ -14,6 +14,7 @@ from strongroom_protocol.addresses import Address
 from strongroom_protocol.intents import AddressProvenance, FiatPermit, Intent
 from strongroom_protocol.permit import Permit
 from strongroom_protocol.safe import Payment, SafeTx, safe_tx_hash
+from strongroom_protocol.token_audit import TokenAudit
 from strongroom_protocol.transactions import (
     Authorization,
     LegacyTransaction,
@@ -35,6 +36,7 @@ _TRANSACTIONS: Mapping[type, Encoder] = {
 _STATEMENTS: Mapping[type, Encoder] = {
     AddressProvenance: second.provenance,
     FiatPermit: second.fiat_permit,
+    TokenAudit: second.token_audit,
 }
 
 

@@ -80,7 +80,7 @@ def rotate(
     for generation in inside - {target}:
         for token in (tokens.signer, tokens.vault):
             templates.discard(token, templates.kek_label(generation))
-        tokens.signer.drop_data(check_label(generation))
+        tokens.signer.drop_data(templates.check_label(generation))
         say(f"KEK {generation} destroyed in both tokens.")
     return {"generation": target, "check_value": value, "keys": swapped}
 
@@ -109,7 +109,7 @@ def carry(tokens: Tokens, generation: int, say: Say) -> str:
     if blob is None:
         raise Unfit("the KEK that arrived in the signer token does not open what was wrapped")
     # The audit at each start tries this blob against the KEK.
-    tokens.signer.put_data(check_label(generation), blob)
+    tokens.signer.put_data(templates.check_label(generation), blob)
     value = blob[:8].hex()
     say(
         f"KEK {generation} born in the vault token, carried to the signer token (RSA-OAEP), tried. "
@@ -122,11 +122,6 @@ def check_value(tokens: Tokens) -> str:
     """Of the KEK in use; empty when the tokens do not share it."""
     blob = trial_blob(tokens, min(templates.keks(tokens.vault), default=FIRST_KEK))
     return "" if blob is None else blob[:8].hex()
-
-
-def check_label(generation: int) -> str:
-    """The data object of the signer token that holds the known key's blob."""
-    return templates.kek_label(generation) + " check"
 
 
 def trial_blob(tokens: Tokens, generation: int) -> bytes | None:

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pkcs11 import PKCS11Error
 
 from strongroom_protocol.deployment import Deployment
 from strongroom_signer import sealed
+from strongroom_signer.audit.at_start import check_at_start
 from strongroom_signer.clock import Clock, SystemClock
 from strongroom_signer.crash import CrashPoints
 from strongroom_signer.errors import TokenLost, Unfit
@@ -55,6 +57,7 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         raise Unfit("the machine's clock is years behind; limits and expiry would not hold")
     if not (settings.directory / "config.json").exists():
         raise Unfit("there is no sealed configuration: run 'strongroom-signer ceremony init'")
+    audited = check_at_start(settings, clock.now()) if begin else None
     pin = settings.signer_pin.read()
     token = TokenSession(settings.module, settings.signer_token, pin, settings.token_lock)
     try:
@@ -62,8 +65,8 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         config = sealed.load(settings.directory / "config.json", keyring)
         trial = _on_trial(settings, config, token)
         journal = Journal(settings.directory / "journal.sqlite", clock, TokenMarks(token))
-        if begin:
-            _begin(journal, settings.directory)
+        if audited is not None:
+            _begin(journal, settings.directory, audited)
     except BaseException:
         token.close()
         raise
@@ -80,10 +83,12 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
     return Opened(house, token)
 
 
-def _begin(journal: Journal, folder: Path) -> None:
+def _begin(journal: Journal, folder: Path, audited: dict[str, Any]) -> None:
     try:
         journal.verify_chain()
         journal.begin()
+        with journal.unit():
+            journal.receipt(audited)
         journal_head(folder, journal)
     except Unfit:
         journal.close()

@@ -38,23 +38,26 @@ _FINAL = {Attribute.COPYABLE: False, Attribute.MODIFIABLE: False}
 _LEAF = {
     Attribute.CLASS: ObjectClass.PRIVATE_KEY,
     Attribute.KEY_TYPE: KeyType.EC,
-    Attribute.SENSITIVE: True,
-    Attribute.EXTRACTABLE: False,
+    **_STAYS,
     Attribute.SIGN: True,
     Attribute.DERIVE: False,
     Attribute.TOKEN: False,
+    # Or else DERIVE could be turned on later, and a copy be kept in the token.
+    **_FINAL,
 }
 
 
-def make_signing_key(token: TokenSession, label: str) -> None:
-    """A secp256k1 pair born in the token; the private half signs and never leaves."""
+def make_signing_key(token: TokenSession, label: str, *, store: bool = True) -> None:
+    """A secp256k1 pair born in the token; the private half signs and never leaves. Not stored, it
+    ends with the session: for the audit.
+    """
     curve = encode_named_curve_parameters("secp256k1")
     domain = token.session.create_domain_parameters(
         KeyType.EC, {Attribute.EC_PARAMS: curve}, local=True
     )
     domain.generate_keypair(
         mechanism=Mechanism.EC_KEY_PAIR_GEN,
-        store=True,
+        store=store,
         label=label,
         capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
         private_template={**_STAYS, **_FINAL},
@@ -105,6 +108,11 @@ def kek_label(generation: int) -> str:
     return KEK if generation == 1 else f"{KEK} {generation}"
 
 
+def check_label(generation: int) -> str:
+    """The data object of the signer token that holds a known key's blob under that KEK."""
+    return kek_label(generation) + " check"
+
+
 def keks(token: TokenSession) -> dict[int, Any]:
     """Generation → KEK in this token, lowest first; several only while a rotation is under way.
     Raises Unfit when two are of one generation.
@@ -136,14 +144,7 @@ def carry_kek(vault: TokenSession, signer: TokenSession, generation: int) -> Non
         capabilities=MechanismFlag.WRAP,
         template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: True},
     )
-    private: Any
-    public, private = signer.session.generate_keypair(
-        KeyType.RSA,
-        TRANSPORT_BITS,
-        store=False,
-        capabilities=MechanismFlag.WRAP | MechanismFlag.UNWRAP,
-        private_template=dict(_STAYS),
-    )
+    public, private = transport_pair(signer)
     carrier = vault.create(
         {
             Attribute.CLASS: ObjectClass.PUBLIC_KEY,
@@ -155,13 +156,32 @@ def carry_kek(vault: TokenSession, signer: TokenSession, generation: int) -> Non
         }
     )
     carried = carrier.wrap_key(born, mechanism=Mechanism.RSA_PKCS_OAEP)
-    private.unwrap_key(
+    receive_kek(private, carried, label)
+    for item in (private, public, carrier):
+        item.destroy()
+    born[Attribute.EXTRACTABLE] = False
+
+
+def transport_pair(signer: TokenSession) -> tuple[Any, Any]:
+    """The RSA pair, for this session only, that a KEK travels to: public, private."""
+    return signer.session.generate_keypair(
+        KeyType.RSA,
+        TRANSPORT_BITS,
+        store=False,
+        capabilities=MechanismFlag.WRAP | MechanismFlag.UNWRAP,
+        private_template=dict(_STAYS),
+    )
+
+
+def receive_kek(private: Any, carried: bytes, label: str, *, store: bool = True) -> Any:
+    """The KEK as the signer token keeps it: unwrap-only, by one mechanism, to signing keys only."""
+    return private.unwrap_key(
         ObjectClass.SECRET_KEY,
         KeyType.AES,
         carried,
         label=label,
         mechanism=Mechanism.RSA_PKCS_OAEP,
-        store=True,
+        store=store,
         capabilities=MechanismFlag.UNWRAP,
         template={
             **_STAYS,
@@ -170,9 +190,6 @@ def carry_kek(vault: TokenSession, signer: TokenSession, generation: int) -> Non
             **_FINAL,
         },
     )
-    for item in (private, public, carrier):
-        item.destroy()
-    born[Attribute.EXTRACTABLE] = False
 
 
 def check_hardened(kek: Any) -> None:
@@ -195,13 +212,18 @@ def check_hardened(kek: Any) -> None:
         )
 
 
+def pkcs8(secret: bytes) -> bytes:
+    """The 64 bytes that are wrapped: a 32-byte secp256k1 secret as PKCS#8."""
+    return _PKCS8_HEAD + secret
+
+
 def wrap_leaf(vault: TokenSession, kek: Any, secret: bytes) -> bytes:
     """72 bytes: the 64-byte PKCS#8 of a leaf under the KEK (RFC 5649)."""
     leaf = vault.create(
         {
             Attribute.CLASS: ObjectClass.SECRET_KEY,
             Attribute.KEY_TYPE: KeyType.GENERIC_SECRET,
-            Attribute.VALUE: _PKCS8_HEAD + secret,
+            Attribute.VALUE: pkcs8(secret),
             Attribute.TOKEN: False,
             Attribute.PRIVATE: True,
             Attribute.SENSITIVE: True,
@@ -231,6 +253,7 @@ def unwrap_leaf(kek: Any, blob: bytes) -> Any:
             Attribute.WRAP: DEFAULT,
             Attribute.UNWRAP: DEFAULT,
             Attribute.VERIFY: DEFAULT,
+            **_FINAL,
         },
     )
 

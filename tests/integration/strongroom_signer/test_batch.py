@@ -212,7 +212,7 @@ def test_a_batch_killed_between_its_phases_keeps_nonces_and_calls(
     signer.start()
     entered = 0 if point.startswith("sign.before") else 4
     # Each of the three starts reserves, which is a receipt.
-    assert signer.get("status", {})["journal"]["size"] == size + 2 + entered
+    assert signer.get("status", {})["journal"]["size"] == size + 4 + entered
     answers = [signer.get(op, body) for op, body in asked]
     assert [decoded(answers[i])["nonce"] for i in (0, 1, 3, 4)] == [0, 1, 2, 0]
     signer.stop(signal.SIGKILL)

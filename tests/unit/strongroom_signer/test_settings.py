@@ -9,6 +9,7 @@ import pytest
 from strongroom_signer.errors import Unfit
 from strongroom_signer.settings import Settings
 from strongroom_signer.token.pins import join_parts, read_pin
+from strongroom_signer.token.selfcheck import is_stuck
 
 GOOD = {
     "STRONGROOM_SIGNER_DIR": "/nowhere/signer",
@@ -69,3 +70,18 @@ def test_a_descriptor_gives_its_pin_once() -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(reader)
     assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "stuck"),
+    [
+        (bytes(range(32)), bytes(range(1, 33)), False),
+        (bytes(range(32)), bytes(range(32)), True),
+        (bytes(32), bytes(range(32)), True),
+        (bytes(range(32)), b"\xff" * 32, True),
+    ],
+)
+def test_a_generator_that_repeats_itself_is_stuck(
+    first: bytes, second: bytes, *, stuck: bool
+) -> None:
+    assert is_stuck(first, second) is stuck

@@ -1,0 +1,1 @@
+"""Attacks on a token with its PIN in hand: what must be refused by the token itself."""
