@@ -31,7 +31,7 @@ from strongroom_signer.serve.start import open_house
 from strongroom_signer.settings import Settings
 from strongroom_signer.token.keyring import Keyring
 from strongroom_signer.token.session import TokenSession
-from strongroom_signer.transcript import FILE, sign_off, statement, write_act
+from strongroom_signer.transcript import FILE, acts_in, sign_off, statement, write_act
 
 DAY_SECONDS = 86_400
 DEFAULT_ORIGIN = "strongroom.local/log"
@@ -124,6 +124,7 @@ def _alone(settings: Settings) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Unfit("another ceremony is under way on this signer") from None
+        acts_in(settings.directory)  # A changed transcript stops it before anything is done.
         yield
 
 

@@ -13,6 +13,7 @@ from strongroom_signer.errors import Unfit
 
 _SECOND_SCREEN, _FIRST_SCREEN = "\033[?1049h\033[2J\033[H", "\033[2J\033[H\033[?1049l"
 CHECKED_WORDS = 3
+SHOWN_MAX = 5
 
 
 def say(words: str) -> None:
@@ -51,7 +52,7 @@ def show_share(title: str, share: str) -> None:
     """
     words = share.split()
     ask(f"{title}. Let nobody else see the screen. Press Enter when you are alone.")
-    while True:
+    for _ in range(SHOWN_MAX):
         sys.stderr.write(_SECOND_SCREEN)
         try:
             say(f"{title}. Write these {len(words)} words down, in this order:\n")
@@ -64,7 +65,8 @@ def show_share(title: str, share: str) -> None:
             say(f"{title}: right. Keep it where the others' are not.")
             return
         if not confirm("A word was wrong. Show the share again?"):
-            raise Unfit("a share was not written down: make the shares again")
+            break
+    raise Unfit("a share was not written down: make the shares again")
 
 
 def _knows(words: Sequence[str]) -> bool:

@@ -244,6 +244,15 @@ def test_officers_sign_the_transcript_and_the_next_start_journals_it(signer: Sig
     assert _receipts(signer) == receipts, "a head is journalled once"
 
 
+def test_a_changed_transcript_stops_a_ceremony_before_it_does_anything(signer: Signer) -> None:
+    path = signer.folder / "signer" / "transcript.jsonl"
+    path.write_text(path.read_text().replace('"files":true', '"files":false'))
+    done = signer.command("ceremony", "rotate-kek")
+    assert done.returncode == 78
+    assert "line 4 of the transcript does not fit" in done.stderr
+    assert _rows(signer, "SELECT DISTINCT kek FROM sealed_key") == [(1,)]
+
+
 @pytest.mark.parametrize("lines", [0, 2])
 def test_a_shortened_transcript_stops_the_start(signer: Signer, lines: int) -> None:
     signer.start()
