@@ -20,9 +20,10 @@ from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import AddressProvenance, FiatPermit
 from strongroom_protocol.permit import Permit
 from strongroom_protocol.safe import Payment, payment_safe_tx, rejection_safe_tx
+from strongroom_protocol.token_audit import TokenAudit
 from strongroom_protocol.transactions import SetCodeTransaction
-from strongroom_protocol.typed_data import Domain, Field, TypedData, as_json, digest
-from strongroom_signer import second
+from strongroom_protocol.typed_data import Domain, TypedData, as_json
+from strongroom_signer import agreement
 from strongroom_signer.agreement import agreed, agreed_payment, agreed_permit, agreed_statement
 from tests.unit.strongroom_signer import drawn
 
@@ -46,6 +47,13 @@ def draw(request: pytest.FixtureRequest) -> Random:
 
 def test_at_least_a_hundred_thousand_transactions_are_compared() -> None:
     assert sum(count for _, count in TRANSACTIONS.values()) >= 100_000
+
+
+def test_all_that_the_signer_compares_is_drawn_here() -> None:
+    assert set(agreement._TRANSACTIONS) == {
+        type(make(Random(0))) for make, _ in TRANSACTIONS.values()
+    }
+    assert set(agreement._STATEMENTS) == {AddressProvenance, FiatPermit, TokenAudit}
 
 
 @pytest.mark.parametrize("kind", TRANSACTIONS)
@@ -72,15 +80,7 @@ def test_statements_are_the_same_bytes_for_both_encoders(draw: Random) -> None:
         path = f"m/44'/60'/{draw.randrange(2**31)}'/{draw.randrange(2)}/{draw.randrange(2**31)}"
         agreed_statement(chain, AddressProvenance(some, path, account))
         agreed_statement(chain, FiatPermit(some, other, until))
-
-
-def test_audits_of_a_token_are_the_same_bytes_for_both_encoders(draw: Random) -> None:
-    fields = {"TokenAudit": (Field("report", "bytes32"), Field("at", "uint64"))}
-    for _ in range(STATEMENTS):
-        chain, report, at = draw.choice(drawn.CHAINS), draw.randbytes(32), drawn.uint64(draw)
-        values = {"report": report, "at": at}
-        typed = TypedData(Domain("Strongroom", "1", chain), fields, "TokenAudit", values)
-        assert digest(typed) == second.token_audit(chain_id=chain, report=report, at=at)
+        agreed_statement(chain, TokenAudit(some, until))
 
 
 def test_eth_account_agrees_on_transactions(draw: Random) -> None:
