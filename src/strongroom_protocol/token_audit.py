@@ -43,10 +43,14 @@ def verify_audit(document: object, attest: Address, chain_id: int) -> Mapping[st
     if recover(statement(report).digest(chain_id), signature) != attest:
         raise SignatureInvalid("signature: not by the attest key of this signer, or of other words")
     rows = report.get("attacks")
-    won = isinstance(rows, list) and rows and all(row.get("passed") is True for row in rows)
-    if report.get("passed") is not True or not won:
+    withstood = isinstance(rows, list) and bool(rows) and all(_passed(row) for row in rows)
+    if report.get("passed") is not True or not withstood:
         raise FieldInvalid("report: an attack on the token won, or none was tried")
     return report
+
+
+def _passed(row: object) -> bool:
+    return isinstance(row, Mapping) and row.get("passed") is True
 
 
 def _object(value: Any, path: str) -> Mapping[str, Any]:
