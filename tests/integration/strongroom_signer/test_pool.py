@@ -4,12 +4,16 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from strongroom_protocol import hd
 from strongroom_protocol.addresses import checksum
-from strongroom_signer.errors import Refused
+from strongroom_signer.ceremony.account import wrapped
+from strongroom_signer.ceremony.keks import Tokens
+from strongroom_signer.ceremony.words import account_of
+from strongroom_signer.errors import Refused, Unfit
 from strongroom_signer.pool import Leaf, Pool
 from tests.integration.strongroom_signer.conftest import SPENDING, Desk
 
@@ -97,3 +101,13 @@ def test_a_deposit_key_is_no_spending_key(desk: Desk) -> None:
     assert leaf is not None
     assert leaf.purpose == "deposit"
     assert desk.house.pool.spending_of(leaf.address) is None, checksum(leaf.address)
+
+
+def test_a_key_that_two_derivations_disagree_on_is_never_wrapped(desk: Desk) -> None:
+    """Private keys of one account beside the xpub of another stand for a broken library."""
+    entropy = b"\x07" * 32
+    own, other = (account_of(entropy, index) for index in (0, 1))
+    mixed = SimpleNamespace(PublicKey=other.PublicKey, Change=own.Change)
+    tokens = Tokens(vault=desk.token, signer=desk.token)
+    with pytest.raises(Unfit, match="two derivations of leaf 0 differ"):
+        next(wrapped(tokens, mixed, 0, range(1), lambda _words: None))
