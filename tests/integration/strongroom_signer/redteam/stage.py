@@ -104,9 +104,11 @@ class Stage:
         judge(answer["code"] == f"signer.{code}", f"refused for something else: {answer}")
         judge(self.uses.count == used, "a key was used")
         judge(self.entries() == entries, "more than a receipt was left")
-        judge(journal.size == size + 1, "it left no receipt, or several")
-        row = journal.one("SELECT body, previous, hash FROM receipt WHERE seq = ?", size + 1)
-        body, previous, digest = row or ("{}", b"", b"")
+        query = "SELECT body, previous, hash FROM receipt WHERE seq > ? ORDER BY seq"
+        (body, previous, digest), *more = journal.all(query, size) or [("", b"", b"")]
+        judge(body, "it left no receipt")
+        # Now and then the signer renews its mark by itself.
+        judge(all('"op":"mark"' in row[0] for row in more), "it left several receipts")
         judge(previous == head, "the receipt does not follow the chain")
         judge(digest == hashlib.sha256(head + body.encode()).digest(), "the receipt's hash differs")
         said = parse_json(body.encode())

@@ -192,6 +192,13 @@ def relay_cancels_a_hot_payment(it: Scene) -> Attack:
     return ask("relay", body | {"fees": fees(30_000, 9 * GWEI, 9 * GWEI)})
 
 
+@attack("wallet_differs")
+def another_organisation_cancels_a_hot_payment(it: Scene) -> Attack:
+    """A cancellation needs nobody's word, so the attacker cancels the victim's payment as his."""
+    body = paid(it)
+    return pay(cancelled(body), organisation=it.another().reference)
+
+
 @attack("suspended")
 def hot_bump_of_a_suspended_organisation(it: Scene) -> Attack:
     """A stopped organisation's payment, bumped."""
