@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from first_day.cast import CUSTOMER, ETH, TUSD, Cast
 from first_day.node import transfer_data
@@ -18,6 +19,7 @@ from strongroom.cli.dev.softhsm import softhsm_module
 from strongroom_client import Payment, Problem
 from strongroom_protocol.amounts import Asset, parse_amount
 from tests.e2e.stack import Stack, eventually
+from tests.e2e.test_console import WALLET
 from tests.factories.house import executable
 from tests.factories.offline import OfflineMachine
 
@@ -81,6 +83,44 @@ def test_a_hot_key_pays_by_itself(cast: Cast, keys: Keys) -> None:
     assert (done["state"], done["wallet_kind"]) == ("finalized", "hot")
     assert cast.node.balance(supplier, token) == before + 25 * DOLLAR
     _check_books(cast, keys.hot)
+
+
+def test_p5_an_approver_signs_a_keys_order_in_the_browser(
+    browser: Browser, stack: Stack, cast: Cast, keys: Keys
+) -> None:
+    order, anna = _ordered(cast, keys.hot, "hot-18"), cast.key("anna")
+    context = browser.new_context(base_url=stack.api_url)
+    context.expose_function("ownAddress", lambda: anna.address)
+    context.expose_function("ownSignature", lambda text: anna.sign(json.loads(text)))
+    context.add_init_script(WALLET)
+    page = context.new_page()
+    page.goto("/console/sign-in")
+    page.get_by_label("Token").fill(cast.token("anna"))
+    page.get_by_role("button", name="Sign in").click()
+    page.goto("/console/approvals")
+    card = page.get_by_role("article").filter(has_text="hot-18")
+    expect(card.get_by_role("heading")).to_contain_text("25 TUSD")
+    expect(card).to_contain_text("a hot spending key")
+    expect(card).to_contain_text(keys.hot)
+    card.get_by_role("button", name="Sign with my wallet").click()
+    expect(card.locator(".answer")).to_contain_text("It waits for somebody else.")
+    context.close()
+    _approve(cast, "chen", keys.hot, order)
+    done = _wait(cast, order["id"], ENDED)
+    assert done["state"] == "finalized"
+    assert {each["person"] for each in done["approvals"]} == {"anna", "chen"}
+
+
+def test_reconciliation_compares_the_spending_keys_too(cast: Cast, keys: Keys) -> None:
+    """P3: both keys are among what is compared, and nothing differs."""
+    wanted = {(asset, address) for asset in (ETH, TUSD) for address in (keys.cold, keys.hot)}
+
+    def compared() -> bool:
+        items = cast.service("olivia").get("/v1/reconciliation")["items"]
+        assert {item["difference"] for item in items} <= {"0"}
+        return wanted <= {(item["asset"], one) for item in items for one in item["addresses"]}
+
+    eventually(compared, 90)
 
 
 def test_an_export_with_both_payments_and_their_gas_verifies_itself(
@@ -160,9 +200,26 @@ def _credited(cast: Cast, keys: Keys) -> bool:
 
 
 def _approved(cast: Cast, wallet: str, reference: str) -> dict[str, Any]:
-    """An order of 25 dollars that two people approved with one signature each."""
-    ines, chain = cast.service("ines"), cast.node.chain_id
-    meant = Payment(cast.diary.get("supplier"), cast.diary.get("token"), 25 * DOLLAR)
+    """An order that two people approved with one signature each."""
+    order = _ordered(cast, wallet, reference)
+    for name in ("anna", "chen"):
+        _approve(cast, name, wallet, order)
+    return order
+
+
+def _meant(cast: Cast) -> Payment:
+    return Payment(cast.diary.get("supplier"), cast.diary.get("token"), 25 * DOLLAR)
+
+
+def _approve(cast: Cast, name: str, wallet: str, order: dict[str, Any]) -> None:
+    chain = cast.node.chain_id
+    signed = cast.key(name).approve_order(order["intent"], wallet, chain, _meant(cast))
+    cast.service(name).approve_withdrawal(order["id"], signed)
+
+
+def _ordered(cast: Cast, wallet: str, reference: str) -> dict[str, Any]:
+    """An order of 25 dollars that waits for its approvers."""
+    ines, chain, meant = cast.service("ines"), cast.node.chain_id, _meant(cast)
     draft = ines.draft_withdrawal(
         "treasury", TUSD, meant.to, "25", reference, wallet=wallet, max_fee_wei=MAX_FEE_WEI
     )
@@ -170,10 +227,7 @@ def _approved(cast: Cast, wallet: str, reference: str) -> dict[str, Any]:
     order = ines.request_withdrawal("treasury", draft["intent"], signature)
     shown = _wait(cast, order["id"], {"awaiting_approval"})
     assert (shown["safe_tx"], shown["order"]["primaryType"]) == (None, "Withdrawal")
-    for name in ("anna", "chen"):
-        signed = cast.key(name).approve_order(shown["intent"], wallet, chain, meant)
-        cast.service(name).approve_withdrawal(order["id"], signed)
-    return order
+    return shown
 
 
 def _wait(cast: Cast, identifier: str, states: set[str]) -> dict[str, Any]:
