@@ -169,7 +169,9 @@ def _ended(victim: Books, made: UUID, phase: str = "void") -> Posting:
     return _posting(victim, key, phase=phase, refers_to=f"withdrawal:{made}:hold")
 
 
-@pytest.mark.parametrize("state", ["binding", "signed", "broadcast", "mined", "voiding"])
+@pytest.mark.parametrize(
+    "state", ["binding", "signed", "broadcast", "mined", "voiding", "cancelled"]
+)
 def test_the_hold_of_a_payment_under_way_is_not_let_go(victim, state):
     made = _withdrawal(victim, state, bound=True)
     for phase in ("void", "expire", "post"):
@@ -209,6 +211,7 @@ def test_nor_is_its_row_made_to_look_like_one_that_may(victim, change):
         "destination = decode(repeat('33', 20), 'hex')",
         "source = 'client:b'",
         "safe_nonce = 7, safe_tx_hash = sha256('x')",
+        "held = false",
         "state = 'binding'",
         "state = 'mined'",
         "organisation_id = gen_random_uuid()",
