@@ -1,7 +1,9 @@
-"""A signer of the red team's own, on tokens of its own, with accounts for the cases that run."""
+"""Signers of the red team's own, on tokens of their own, with accounts for the cases that run."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,19 +16,44 @@ from tests.integration.strongroom_signer.redteam.stage import Stage, Uses
 REFUSALS_AN_HOUR = 100_000
 
 
-@pytest.fixture(scope="session")
-def stage(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Stage]:
-    """Opened once; the clock moves only when a case moves it."""
+@contextmanager
+def opened_stage(settings: Settings, name: str, accounts: int, **changes: Any) -> Iterator[Stage]:
+    """A signer on tokens named `name`; its clock moves only when a case moves it."""
     own = replace(
         settings,
-        directory=settings.directory.with_name("redteam"),
-        signer_token="redteam-signer",
-        vault_token="redteam-vault",
+        directory=settings.directory.with_name(name),
+        signer_token=f"{name}-signer",
+        vault_token=f"{name}-vault",
     )
-    cases = sum("redteam" in item.nodeid for item in request.session.items)
-    accounts = 15 + cases * 9 // 8  # a few cases found a second organisation
     uses = Uses()
-    with uses.watched(), opened_desk(own, accounts, origin="strongroom.test/redteam") as desk:
+    with uses.watched(), opened_desk(own, accounts, **changes) as desk:
         desk.dispatcher = Dispatcher(desk.house, desk.log, REFUSALS_AN_HOUR)
         yield Stage(desk, uses)
         desk.house.journal.verify_chain()
+
+
+def wanted(request: pytest.FixtureRequest, mark: str) -> int:
+    """An account for each of the tests that run; a few cases found a second organisation."""
+    return 15 + sum(mark in item.nodeid for item in request.session.items) * 9 // 8
+
+
+@pytest.fixture(scope="session")
+def online(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """The signer behind the socket."""
+    with opened_stage(settings, "redteam", wanted(request, "redteam")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def offline(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """The signer without a network."""
+    with opened_stage(settings, "offteam", wanted(request, "[offline."), kind="cold") as opened:
+        yield opened
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """Where the case plays: on the offline machine if it is one of `offline`."""
+    place = "offline" if "[offline." in request.node.nodeid else "online"
+    found: Stage = request.getfixturevalue(place)
+    return found
