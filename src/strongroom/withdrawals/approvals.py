@@ -82,25 +82,8 @@ def approve(
     if made.readable is not None:
         digest = made.readable.digest(bundle.chain_id)
         readable = _payment_signature(payment_signature, digest, address)
-    if person.id in {one.person for one in repository.approvals(uow, row, kind)}:
-        raise errors.AlreadyApproved(
-            f"{person.name} has approved already; a second signature counts for nothing."
-        )
     _check_version(row, bundle)
-    uow.session.add(
-        WithdrawalApproval(
-            organisation_id=row.organisation_id,
-            withdrawal_id=row.id,
-            kind=kind,
-            person=person.id,
-            address=address,
-            digest=made.digest,
-            signature=signed.to_bytes(),
-            payment_signature=None if readable is None else readable.to_bytes(),
-            created_at=uow.now,
-        )
-    )
-    uow.session.flush()
+    _keep(uow, row, kind, person, digest=made.digest, signed=signed, readable=readable)
     _count(uow, row, bundle, kind)
     if row.state not in rules.ENDED:  # an end has left its own record
         lifecycle.record(uow, row, more={"approval": {"person": person.id, "kind": kind}})
@@ -113,10 +96,13 @@ def rejection(row: Withdrawal, reason: str) -> Rejection:
 
 
 def reject(uow: UnitOfWork, row: Withdrawal, *, person: str, reason: str, signature: str) -> None:
-    """An approver's final no. Raises NotAwaitingApproval, SignatureMalformed,
-    SignatureOverOtherBytes, ApproverUnknown, ApproverRemoved, InitiatorCannotApprove.
+    """An approver's final no; of a cold payment in `voiding` whose time is over, the word that the
+    offline machine never signed it: enough of them let its money go. Raises NotAwaitingApproval,
+    SignatureMalformed, SignatureOverOtherBytes, ApproverUnknown, ApproverRemoved,
+    InitiatorCannotApprove, AlreadyApproved.
     """
-    if row.state not in rules.UNBOUND:
+    unsigned = wallet.may_be_declared_unsigned(row, uow.now)
+    if row.state not in rules.UNBOUND and not unsigned:
         raise errors.NotAwaitingApproval(
             f"The withdrawal is {row.state}; it can be rejected only before it is permitted."
         )
@@ -127,8 +113,18 @@ def reject(uow: UnitOfWork, row: Withdrawal, *, person: str, reason: str, signat
         raise errors.InitiatorCannotApprove(
             f"{who.name} ordered this payment; to take it back, cancel it."
         )
-    _signature(signature, rejection(row, reason).digest(bundle.chain_id), address, "the rejection")
-    lifecycle.end_unbound(uow, row, "rejected", f"{who.name} rejected it: {reason}")
+    if unsigned and reason != wallet.NEVER_SIGNED:
+        raise errors.NotAwaitingApproval(
+            f"What can be said of it now is this, word for word: {wallet.NEVER_SIGNED}"
+        )
+    digest = rejection(row, reason).digest(bundle.chain_id)
+    signed = _signature(signature, digest, address, "the rejection")
+    if not unsigned:
+        lifecycle.end_unbound(uow, row, "rejected", f"{who.name} rejected it: {reason}")
+        return
+    _keep(uow, row, "rejection", who, digest=digest, signed=signed)
+    row.due_at = uow.now  # the relay counts
+    lifecycle.record(uow, row, more={"never_signed": {"person": who.id, "reason": reason}})
 
 
 def cancel(uow: UnitOfWork, row: Withdrawal, *, reason: str, signature: str) -> None:
@@ -168,6 +164,36 @@ def counted(
     return [
         one for one in repository.approvals(uow, row, kind) if keys.get(one.person) == one.address
     ]
+
+
+def _keep(
+    uow: UnitOfWork,
+    row: Withdrawal,
+    kind: Kind,
+    person: Person,
+    *,
+    digest: bytes,
+    signed: Signature,
+    readable: Signature | None = None,
+) -> None:
+    if person.id in {one.person for one in repository.approvals(uow, row, kind)}:
+        raise errors.AlreadyApproved(
+            f"{person.name} has signed this already; a second signature counts for nothing."
+        )
+    uow.session.add(
+        WithdrawalApproval(
+            organisation_id=row.organisation_id,
+            withdrawal_id=row.id,
+            kind=kind,
+            person=person.id,
+            address=person.address,
+            digest=digest,
+            signature=signed.to_bytes(),
+            payment_signature=None if readable is None else readable.to_bytes(),
+            created_at=uow.now,
+        )
+    )
+    uow.session.flush()
 
 
 def _count(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, kind: Kind) -> None:

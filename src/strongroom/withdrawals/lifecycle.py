@@ -173,9 +173,13 @@ def advance(uow: UnitOfWork, row: Withdrawal) -> None:
 
     Called for each screening verdict, when a Safe nonce becomes free, and when its time is over.
     """
+    over = uow.now > row.valid_until
+    if over and row.state == "binding" and row.wallet_kind == "cold" and row.due_at is None:
+        begin_voiding(uow, row, "expired", "Its time was over before it was brought back.")
+        record(uow, row)
     if row.state not in rules.UNBOUND:
         return
-    if uow.now > row.valid_until:
+    if over:
         end_unbound(uow, row, "expired", "Its time was over before enough people had approved.")
         return
     if _outdated(uow, row) or not _cleared(uow, row):

@@ -23,10 +23,22 @@ from strongroom.relay import service as relay
 from strongroom.relay.types import FeeCap, Fees
 from strongroom.signing.client import SignerClient
 from strongroom.signing.errors import SignerRefused
-from strongroom.withdrawals import clearing, cold, lifecycle, offline, repository, rules
+from strongroom.withdrawals import (
+    approvals,
+    clearing,
+    cold,
+    lifecycle,
+    offline,
+    repository,
+    rules,
+    wallet,
+)
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.wallet import intent_of
+from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.encoding import to_hex
+from strongroom_protocol.errors import ProtocolError
+from strongroom_protocol.signatures import Signature, recover
 
 LEASE_SECONDS: Final = 20
 RETRY_SECONDS: Final = 1
@@ -158,11 +170,13 @@ def _approved(uow: UnitOfWork, row: Withdrawal) -> Asked | None:
 def _take_signed(uow: UnitOfWork, row: Withdrawal) -> None:
     """Put in line what was brought back, if it is what it must be: the API's word is none."""
     _rest(uow, row)
+    bundle = policy.active(uow, row.organisation_id).bundle
     brought = repository.signed(uow, row)
     if not brought:
+        _end_if_unsigned(uow, row, bundle)
         return
     is_cancel = brought[-1].kind == "cancel"
-    chain_id = policy.active(uow, row.organisation_id).bundle.chain_id
+    chain_id = bundle.chain_id
     try:
         with uow.session.begin_nested():
             found = offline.read_signed(
@@ -187,6 +201,26 @@ def _take_signed(uow: UnitOfWork, row: Withdrawal) -> None:
     if row.state == "binding":
         repository.step(uow, row, "signed", "Signed offline; the relay sends it.")
     lifecycle.record(uow, row, more={"transaction": to_hex(found.attempt.hash), "kind": found.kind})
+
+
+def _end_if_unsigned(uow: UnitOfWork, row: Withdrawal, bundle: Bundle) -> None:
+    """Enough approvers have signed that the offline machine never signed it."""
+    if not wallet.may_be_declared_unsigned(row, uow.now):
+        return
+    digest = approvals.rejection(row, wallet.NEVER_SIGNED).digest(bundle.chain_id)
+    counted = approvals.counted(uow, row, bundle, "rejection")
+    there = [one for one in counted if _signed_by(one.address, digest, one.signature)]
+    if len(there) >= wallet.threshold(row, bundle):
+        reason = f"{len(there)} approvers signed that it was never signed; the money is free."
+        lifecycle.end_voided(uow, row, reason)
+
+
+def _signed_by(address: bytes, digest: bytes, signature: bytes) -> bool:
+    """The API's role could have written the row: only the signature itself counts."""
+    try:
+        return recover(digest, Signature.parse(signature)) == address
+    except ProtocolError:
+        return False
 
 
 def _replace(uow: UnitOfWork, row: Withdrawal) -> None:

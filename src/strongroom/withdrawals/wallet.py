@@ -8,6 +8,7 @@ and the key pays for its gas, so the most that it may cost is held beside the pa
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -28,6 +29,9 @@ from strongroom_protocol.intents import Withdrawal as Intent
 FIRST_EPOCH: Final = 1
 """Of an offline signer whose journal was never lost; the order names another where officers opened
 one, and that signer decides."""
+
+NEVER_SIGNED: Final = "The offline machine never signed it, and nobody has a signed form of it."
+"""The reason that approvers sign for it: one text, so that the relay can read the signatures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,19 @@ def approvers(row: Withdrawal, bundle: Bundle) -> frozenset[Address]:
     return found if is_spending(row) else found & frozenset(bundle.vault.owners)
 
 
+def may_be_declared_unsigned(row: Withdrawal, now: datetime) -> bool:
+    """Whether approvers may say that a cold payment was never signed: from now on no offline signer
+    signs it, since its time is over.
+    """
+    return row.wallet_kind == "cold" and row.state == "voiding" and now > row.valid_until
+
+
+def threshold(row: Withdrawal, bundle: Bundle) -> int:
+    """How many approvers its wallet asks for."""
+    key = bundle.spending_at(Address(row.wallet))
+    return bundle.vault.threshold if key is None else key.threshold
+
+
 def voiding_sentence(row: Withdrawal) -> str:
     """Why the money stays held while it is being voided."""
     if row.wallet_kind == "hot":
@@ -141,7 +158,9 @@ def voiding_sentence(row: Withdrawal) -> str:
     if row.wallet_kind == "cold":
         return (
             "The offline machine may have signed it, so the money stays held until a transaction "
-            "with its nonce is final: export the cancellation, sign it there, and bring it back."
+            "with its nonce is final: export the cancellation, sign it there, bring it back. If it "
+            "never signed it, the approvers say so once its time is over, each by a rejection "
+            f"with the reason: {NEVER_SIGNED}"
         )
     return (
         "Its Safe nonce may still pay, so the money stays held until the people's same-nonce "

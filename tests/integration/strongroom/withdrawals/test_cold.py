@@ -4,16 +4,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from eth_account.signers.local import LocalAccount
 
 from strongroom.relay import service as relay
 from strongroom.relay.errors import NonceTaken
 from strongroom.relay.types import SignedAttempt
 from strongroom.withdrawals import service as withdrawals
-from strongroom.withdrawals.errors import NotForOffline, SignedWrong
+from strongroom.withdrawals.errors import (
+    AlreadyApproved,
+    ApproverUnknown,
+    NotAwaitingApproval,
+    NotForOffline,
+    SignedWrong,
+)
 from strongroom.withdrawals.types import WithdrawalView
+from strongroom.withdrawals.wallet import NEVER_SIGNED
 from strongroom_protocol.addresses import parse_address
 from strongroom_protocol.hashing import keccak256
-from tests.factories.house import ETH
+from tests.factories.house import ETH, sign
 from tests.factories.stage import Stage
 from tests.integration.strongroom.withdrawals.spending_keys import Spending, spending_keys
 from tests.integration.strongroom.withdrawals.test_voiding import cancel
@@ -38,7 +46,7 @@ def exported(keys: Spending, view: WithdrawalView) -> dict[str, Any]:
     return found
 
 
-def waiting(keys: Spending, reference: str, **more: str) -> WithdrawalView:
+def waiting(keys: Spending, reference: str, **more: Any) -> WithdrawalView:
     """An approved order that waits for the offline machine."""
     view = keys.order(reference, keys.cold, **more)
     keys.stage.drive(until=lambda: keys.stage.view(view.id).state == "binding")
@@ -174,3 +182,64 @@ def test_only_a_cold_wallets_bound_payment_is_exported(keys: Spending):
         with pytest.raises(NotForOffline, match=words):
             bring_back(keys, view, {"raw": "0x02"})
     stage.drive(until=lambda: stage.view(hot.id).state == "finalized")
+
+
+def test_a_payment_that_was_never_signed_is_let_go_by_its_approvers_once_its_time_is_over(
+    keys: Spending,
+):
+    """Nobody took the file across. Before the end the machine could still sign: no word counts."""
+    stage, held = keys.stage, keys.stage.held()
+    view = waiting(keys, "cold-8", amount="8", valid_for_seconds=3_600)
+    cancel(stage, view.id)
+    with pytest.raises(NotAwaitingApproval):
+        never_signed(keys, view, stage.cast.amir)
+    stage.house.clock.ahead_seconds += 4_000
+    never_signed(keys, view, stage.cast.amir)
+    with pytest.raises(AlreadyApproved):
+        never_signed(keys, view, stage.cast.amir)
+    with pytest.raises(NotAwaitingApproval, match="word for word"):
+        never_signed(keys, view, stage.cast.bea, "I think so")
+    with pytest.raises(ApproverUnknown):
+        never_signed(keys, view, stage.cast.ines)
+    stage.spending_loop.step()
+    assert (stage.view(view.id).state, stage.held()) == ("voiding", held + 8_000_000)
+    never_signed(keys, view, stage.cast.bea)
+    stage.drive(until=lambda: stage.view(view.id).state == "cancelled", parts="spending")
+    assert stage.held() == held
+
+
+def test_what_nobody_brought_back_in_time_is_voided(keys: Spending):
+    view = waiting(keys, "cold-9", amount="9", valid_for_seconds=3_600)
+    keys.stage.house.clock.ahead_seconds += 4_000
+    keys.stage.drive(until=lambda: keys.stage.view(view.id).state == "voiding", parts="worker")
+    assert "before it was brought back" in keys.stage.view(view.id).reason
+    for person in (keys.stage.cast.amir, keys.stage.cast.bea):
+        never_signed(keys, view, person)
+    keys.stage.drive(until=lambda: keys.stage.view(view.id).state == "expired", parts="spending")
+
+
+def test_words_that_a_stolen_api_writes_itself_let_nothing_go(keys: Spending):
+    """P1: rows of both approvers, with signatures that they gave for something else."""
+    stage, view = keys.stage, waiting(keys, "cold-10", amount="1", valid_for_seconds=3_600)
+    cancel(stage, view.id)
+    stage.house.clock.ahead_seconds += 4_000
+    with stage.unit() as uow:
+        uow.execute(
+            "INSERT INTO withdrawal_approval SELECT organisation_id, withdrawal_id, 'rejection',"
+            " person, address, digest, signature, NULL, now() FROM withdrawal_approval"
+            " WHERE withdrawal_id = %s",
+            (view.id,),
+        )
+        uow.execute("UPDATE withdrawal SET due_at = now() WHERE id = %s", (view.id,))
+    assert stage.spending_loop.step()
+    assert stage.view(view.id).state == "voiding"
+
+
+def never_signed(
+    keys: Spending, view: WithdrawalView, person: LocalAccount, reason: str = NEVER_SIGNED
+) -> None:
+    with keys.stage.unit() as uow:
+        typed = withdrawals.rejection_data(uow, view.id, reason)
+    signature = sign(person, typed)
+    with keys.stage.unit() as uow:
+        withdrawals.reject(uow, view.id, person=person.address, reason=reason, signature=signature)
