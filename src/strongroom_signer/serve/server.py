@@ -28,11 +28,13 @@ IDLE_SECONDS = 30.0
 # To finish a frame that was begun, or to take an answer.
 FRAME_SECONDS = 5.0
 TICK_SECONDS = 0.2
+# Longer ones take long to read (up to a second a MiB), so a batch has one of them at most.
+SMALL_BYTES = 1 << 14
 _READ_BYTES = 1 << 16
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Peer:
     """A connection; `due` is when it is dropped unless something whole has passed by then."""
 
@@ -41,6 +43,7 @@ class _Peer:
     due: float
     incoming: bytearray = field(default_factory=bytearray)
     outgoing: bytearray = field(default_factory=bytearray)
+    large_at: float = 0.0
 
 
 class Server:
@@ -66,6 +69,7 @@ class Server:
         self._listener = _bind(path, 0o660 if others else 0o600)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._peers: dict[int, _Peer] = {}
+        self._large_uid = -1
 
     def run(self, stop: threading.Event, tick: Callable[[], None] = lambda: None) -> None:
         """Until `stop`; `tick` is called a few times a second."""
@@ -132,21 +136,26 @@ class Server:
         peer.incoming += data
 
     def _answer(self) -> bool:
-        """One request of every peer that has a whole one; whether there may be more already."""
+        """One request of every peer that has a whole one; whether there is more already."""
         asked = list(self._requests())
-        if not asked:
-            return False
-        answers = self._dispatcher.answer_all(
-            [(request, peer.uid in self._api_uids) for peer, request in asked]
-        )
-        for (peer, _), answer in zip(asked, answers, strict=True):
-            self._send(peer, answer)
-        return any(peer.incoming for peer, _ in asked)
+        if asked:
+            answers = self._dispatcher.answer_all(
+                [(request, peer.uid in self._api_uids) for peer, request in asked]
+            )
+            for (peer, _), answer in zip(asked, answers, strict=True):
+                self._send(peer, answer)
+        return any(_is_whole(peer.incoming) and not peer.outgoing for peer in self._peers.values())
 
     def _requests(self) -> Iterator[tuple[_Peer, dict[str, Any]]]:
-        for peer in list(self._peers.values()):
-            if peer.outgoing or not peer.incoming:
-                continue
+        """All small requests, and a large one by turns of users: nobody waits for more than one."""
+        ready = [peer for peer in self._peers.values() if peer.incoming and not peer.outgoing]
+        large = [peer for peer in ready if _is_whole(peer.incoming, more_than=SMALL_BYTES)]
+        turns = [peer for peer in ready if peer not in large]
+        if large:
+            turn = min(large, key=lambda peer: (peer.uid == self._large_uid, peer.large_at))
+            self._large_uid, turn.large_at = turn.uid, time.monotonic()
+            turns.append(turn)
+        for peer in turns:
             try:
                 body = _take_frame(peer.incoming)
                 if body is not None:
@@ -200,6 +209,12 @@ class Server:
         self._selector.close()
         self._listener.close()
         self._path.unlink(missing_ok=True)
+
+
+def _is_whole(buffer: bytearray, *, more_than: int = -1) -> bool:
+    """Whether a frame is there to its end, with a body of more than so many bytes."""
+    length = int.from_bytes(buffer[:HEADER_BYTES], "big")
+    return len(buffer) >= HEADER_BYTES and more_than < length <= len(buffer) - HEADER_BYTES
 
 
 def _take_frame(buffer: bytearray) -> bytes | None:

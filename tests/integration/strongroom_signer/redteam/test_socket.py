@@ -197,6 +197,27 @@ def test_a_peer_that_never_reads_keeps_nobody_waiting(stage: Stage) -> None:
     assert waited[0] < 3.0
 
 
+def test_large_frames_of_many_peers_keep_nobody_waiting(stage: Stage) -> None:
+    """P10: a mebibyte of nothing costs long to read, and one user may have many connections."""
+    waited: list[float] = []
+    large = fuzz.framed(b'{"op":' + b"[" + b"[]," * 340_000 + b"[]]}")
+
+    def attacker(wire: Wire) -> None:
+        with ExitStack() as stack:
+            peers = [stack.enter_context(wire.connect()) for _ in range(12)]
+            for connection in peers:
+                connection.sendall(large[:-1])
+            for connection in peers:
+                connection.sendall(large[-1:])
+            begun = time.monotonic()
+            assert (wire.send(frame(STATUS)) or {})["ok"]
+            waited.append(time.monotonic() - begun)
+
+    with attacked(stage, attacker):
+        pass
+    assert waited[0] < 4.0
+
+
 def test_peers_that_say_nothing_keep_nobody_out(stage: Stage) -> None:
     def attacker(wire: Wire) -> None:
         with ExitStack() as quiet:
