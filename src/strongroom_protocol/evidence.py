@@ -16,7 +16,7 @@ from strongroom_protocol.canonical import canonical_bytes
 from strongroom_protocol.documents import Members
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.errors import ProtocolError
-from strongroom_protocol.intents import FiatOrder, VaultPayment, Withdrawal
+from strongroom_protocol.intents import Order, VaultPayment, Withdrawal
 from strongroom_protocol.safe import (
     Payment,
     SafeTx,
@@ -54,9 +54,6 @@ class Approved:
     def approver_ids(self) -> frozenset[str]:
         """For `policy.Facts`."""
         return frozenset(person.id for person, _ in self.approvers)
-
-
-Order = Withdrawal | FiatOrder
 
 
 def recover_initiator(bundle: Bundle, intent: Order, signature: Signature, now: int) -> Person:

@@ -4,12 +4,16 @@ The digest of a Withdrawal is the request's id, for ever. Changing a TYPE here v
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from strongroom_protocol.addresses import ZERO, Address
 from strongroom_protocol.errors import FieldInvalid
 from strongroom_protocol.structures import Structure
 from strongroom_protocol.typed_data import Domain, as_json
+
+# More than the orders of one drained batch.
+DIGESTS_MAX = 256
 
 
 def domain(chain_id: int) -> Domain:
@@ -29,8 +33,22 @@ class Intent(Structure):
         return as_json(self.typed(domain(chain_id)))
 
 
+class Order(Intent):
+    """An initiator's order to pay, whatever pays it."""
+
+    organisation: bytes
+    valid_until: int
+    policy_version: int
+    store_epoch: int
+
+    @lru_cache(maxsize=DIGESTS_MAX)  # noqa: B019  (frozen values, bounded)
+    def digest(self, chain_id: int) -> bytes:
+        """As any intent's; made once, for it is asked for again and again while it is judged."""
+        return super().digest(chain_id)
+
+
 @dataclass(frozen=True)
-class Withdrawal(Intent):
+class Withdrawal(Order):
     """The initiator's order to pay. Units in the token's smallest unit, time in Unix seconds.
 
     `token` zero = the chain's native coin; `reference` is the client's own, never empty.
@@ -64,7 +82,7 @@ class Withdrawal(Intent):
 
 
 @dataclass(frozen=True)
-class FiatOrder(Intent):
+class FiatOrder(Order):
     """The initiator's order to pay `count` instructions outside the chain, together `units` of the
     asset's smallest unit; `content` is the hash of the canonical list (`fiat.content_of`).
     """

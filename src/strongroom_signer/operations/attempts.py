@@ -72,19 +72,21 @@ def once(
     asked: Attempt,
     first: Callable[[], Call],
     *,
-    check: Callable[[], None],
     still: Callable[[], None],
+    check: Callable[[], None] | None = None,
     count: Callable[[int], None] | None = None,
 ) -> Once:
     """→ {from, nonce, raw, hash, fees}; idempotent by (ref, attempt): a retry gets the stored bytes
     whatever fees it names, `fees` are those that were signed.
 
-    `check` refuses any attempt before a nonce is taken, `first` makes the call of the first one,
+    `still` refuses any attempt that is not signed yet, `check` only one whose nonce is not taken
+    yet; `first` makes the call of the first one,
     `count` is told how many wei more than the last this attempt may cost, value included.
     """
 
     def prepare() -> Plan:
-        check()
+        if check is not None:
+            check()
         return _prepare(house, asked, first, count)
 
     def settle(_plan: Plan, answer: Plan) -> None:

@@ -66,11 +66,11 @@ def spending_payment(house: House, body: dict[str, Any], _trace: str) -> Once | 
     if members.boolean("dry_run"):
         return _dry_verdict(house, asked, is_payment=is_payment)
 
-    def check() -> None:
+    def still() -> None:
         if is_payment:
             _check_ordered(house, asked)
 
-    return attempts.once(house, attempt, lambda: _pay(house, asked), check=check, still=check)
+    return attempts.once(house, attempt, lambda: _pay(house, asked), still=still)
 
 
 def _read(house: House, members: Members) -> Asked:

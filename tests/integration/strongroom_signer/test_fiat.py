@@ -236,4 +236,6 @@ def test_suspension_stops_orders(desk: Desk) -> None:
     company = banked(desk)
     signature = company.administrators[0].sign(Suspend(company.ref).digest(CHAIN_ID))
     desk.get("suspend", {"organisation": company.reference, "signature": signature})
-    assert desk.refused("fiat_order", ask_fiat(company, order(company))) == "signer.suspended"
+    body = ask_fiat(company, order(company))
+    for dry_run in (False, True):
+        assert desk.refused("fiat_order", body | {"dry_run": dry_run}) == "signer.suspended"

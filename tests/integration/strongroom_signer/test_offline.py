@@ -25,12 +25,15 @@ class Offline:
 
     desk: Desk
     company: Company
+    mistaken: Company
 
 
 @pytest.fixture(scope="module")
 def offline(settings: Settings, desk: Desk) -> Iterator[Offline]:
-    """One organisation's account is on both machines, each from its own seed."""
-    company = desk.company(founded=False)
+    """Two organisations' accounts are on both machines, each from its own seed; the second calls
+    its cold key hot.
+    """
+    company, mistaken = desk.company(founded=False), desk.company(founded=False)
     folder = desk.settings.directory.parent
     own = replace(
         settings,
@@ -40,12 +43,13 @@ def offline(settings: Settings, desk: Desk) -> Iterator[Offline]:
         vault_token="offline-vault",
     )
     index = company.account["account_index"]
-    with opened_desk(own, 1, first=index, kind="cold") as opened:
+    with opened_desk(own, 2, first=index, kind="cold") as opened:
         opened.clock.advance(desk.clock.now() - opened.clock.now())
-        (account,) = opened.accounts
+        account, other = opened.accounts
         cold = key_entry(str(account["spending"][0]["address"]), kind="cold")
         company.bundle |= {"spending": [key_entry(hot_address(company)), cold]}
-        yield Offline(opened, company)
+        mistaken.bundle["spending"] = [key_entry(str(other["spending"][0]["address"]))]
+        yield Offline(opened, company, mistaken)
 
 
 def test_a_cold_key_signs_on_the_offline_machine_and_nowhere_else(
@@ -65,6 +69,16 @@ def test_a_cold_key_signs_on_the_offline_machine_and_nowhere_else(
     assert machine.refused("spending_payment", hot) == "signer.wallet_differs"
     denied = spend(company, replace(intent, to=STRANGE))
     assert machine.refused("spending_payment", denied) == "signer.policy_denied"
+
+
+def test_a_hot_key_is_not_signed_with_offline_where_its_nonces_are_not_known(
+    offline: Offline,
+) -> None:
+    company = offline.mistaken
+    offline.desk.get("policy_first", company.policy_first() | {"manifest": None})
+    wallet = parse_address(company.bundle["spending"][0]["address"])
+    body = spend(company, company.intent(wallet))
+    assert offline.desk.refused("spending_payment", body) == "signer.wallet_differs"
 
 
 def test_an_offline_signer_serves_nothing_else(offline: Offline) -> None:

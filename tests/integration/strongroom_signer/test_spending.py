@@ -13,7 +13,8 @@ from strongroom_protocol.addresses import ZERO, Address, checksum, parse_address
 from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.intents import Suspend, Withdrawal
 from strongroom_protocol.safe import payment_safe_tx
-from strongroom_protocol.signatures import CURVE_ORDER
+from strongroom_protocol.signatures import CURVE_ORDER, Signature
+from strongroom_protocol.transactions import Authorization, SignedAuthorization
 from tests.integration.strongroom_signer.conftest import Desk
 from tests.integration.strongroom_signer.people import (
     CHAIN_ID,
@@ -36,7 +37,7 @@ from tests.integration.strongroom_signer.spending import (
     key_entry,
     spend,
 )
-from tests.integration.strongroom_signer.test_relay import GWEI, ask_for, cancel, fees
+from tests.integration.strongroom_signer.test_relay import GWEI, ask_for, cancel, fees, sweep
 
 
 def decoded(answer: Body, sender: str) -> dict[str, Any]:
@@ -300,6 +301,25 @@ def test_a_key_belongs_to_one_organisation(desk: Desk) -> None:
     wallet = parse_address(hot_address(theirs))
     body = spend(mine, mine.intent(wallet))
     assert desk.refused("spending_payment", body) == "signer.wallet_differs"
+    paid = spend(theirs, hot_intent(theirs))
+    desk.get("spending_payment", paid)
+    foreign = cancelled(paid) | {"organisation": mine.reference}
+    assert desk.refused("spending_payment", foreign) == "signer.wallet_differs"
+
+
+def test_a_spending_key_never_delegates(desk: Desk) -> None:
+    """EIP-7702: a sweep's delegations name deposit indexes, and nothing else can be named."""
+    company = hot_company(desk)
+    body = ask_for(company, "sweep", **sweep(company))
+    for other in ({"spending": 0}, hot_address(company), "0"):
+        named = body | {"delegate": [other]}
+        assert desk.refused("relay", named) == "signer.protocol_field_invalid"
+    raw = HexBytes(desk.get("relay", body)["raw"])
+    (signed,) = TypedTransaction.from_bytes(raw).as_dict()["authorizationList"]
+    inner = Authorization(CHAIN_ID, Address(bytes(signed["address"])), signed["nonce"])
+    signature = Signature(signed["r"], signed["s"], 27 + signed["yParity"])
+    account = SignedAuthorization(inner, signature).authority()
+    assert checksum(account) == company.account["addresses"][0] != hot_address(company)
 
 
 def test_a_changed_row_of_the_key_table_signs_nothing(desk: Desk) -> None:
