@@ -2,6 +2,7 @@
 
 import io
 import os
+import select
 import socket
 import threading
 import time
@@ -199,7 +200,7 @@ def test_a_peer_that_never_reads_keeps_nobody_waiting(stage: Stage) -> None:
 
 def test_large_frames_of_many_peers_keep_nobody_waiting(stage: Stage) -> None:
     """P10: a mebibyte of nothing costs long to read, and one user may have many connections."""
-    waited: list[float] = []
+    before: list[socket.socket] = []
     large = fuzz.framed(b'{"op":' + b"[" + b"[]," * 340_000 + b"[]]}")
 
     def attacker(wire: Wire) -> None:
@@ -209,13 +210,12 @@ def test_large_frames_of_many_peers_keep_nobody_waiting(stage: Stage) -> None:
                 connection.sendall(large[:-1])
             for connection in peers:
                 connection.sendall(large[-1:])
-            begun = time.monotonic()
             assert (wire.send(frame(STATUS)) or {})["ok"]
-            waited.append(time.monotonic() - begun)
+            before.extend(select.select(peers, [], [], 0)[0])
 
     with attacked(stage, attacker):
         pass
-    assert waited[0] < 4.0
+    assert len(before) <= 4, "the honest question waited for more than a few large ones"
 
 
 def test_peers_that_say_nothing_keep_nobody_out(stage: Stage) -> None:
