@@ -69,7 +69,11 @@ def path(account_index: int, index: int, branch: int = 0) -> str:
 
 
 def xpub_hash(xpub: str) -> bytes:
-    """What officers sign instead of the confidential text: Keccak-256 of the xpub's characters."""
+    """What officers sign instead of the confidential text: Keccak-256 of the xpub's characters;
+    raises KeyInvalid.
+    """
+    if not xpub.isascii():
+        raise KeyInvalid("an xpub is about 111 letters and digits, all of them ASCII")
     return keccak256(xpub.encode("ascii"))
 
 

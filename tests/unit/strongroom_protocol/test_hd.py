@@ -96,6 +96,8 @@ def test_a_range_is_its_single_addresses():
     assert list(addresses(XPUB, 5, 0)) == []
     assert path(3, 8) == "m/44'/60'/3'/0/8"
     assert len(xpub_hash(XPUB)) == 32
+    with pytest.raises(KeyInvalid):
+        xpub_hash("xpub\u0661")
 
 
 # BIP-32, test vector 5: keys that must be refused; then our own.

@@ -1,4 +1,4 @@
-"""Signers of the red team's own, on tokens of their own, with accounts for the cases that run."""
+"""Signers of the red team's own, on tokens of their own: one online, one offline."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import pytest
 
 from strongroom_signer.serve.dispatch import Dispatcher
 from strongroom_signer.settings import Settings
-from tests.integration.strongroom_signer.conftest import opened_desk
+from tests.integration.strongroom_signer.conftest import ACCOUNTS, opened_desk
 from tests.integration.strongroom_signer.redteam.stage import Stage, Uses
 
 # More than all cases together: each of them must leave a receipt.
@@ -17,7 +17,7 @@ REFUSALS_AN_HOUR = 100_000
 
 
 @contextmanager
-def opened_stage(settings: Settings, name: str, accounts: int, **changes: Any) -> Iterator[Stage]:
+def opened_stage(settings: Settings, name: str, **changes: Any) -> Iterator[Stage]:
     """A signer on tokens named `name`; its clock moves only when a case moves it."""
     own = replace(
         settings,
@@ -26,28 +26,23 @@ def opened_stage(settings: Settings, name: str, accounts: int, **changes: Any) -
         vault_token=f"{name}-vault",
     )
     uses = Uses()
-    with uses.watched(), opened_desk(own, accounts, **changes) as desk:
+    with uses.watched(), opened_desk(own, ACCOUNTS, **changes) as desk:
         desk.dispatcher = Dispatcher(desk.house, desk.log, REFUSALS_AN_HOUR)
         yield Stage(desk, uses)
         desk.house.journal.verify_chain()
 
 
-def wanted(request: pytest.FixtureRequest, mark: str) -> int:
-    """An account for each of the tests that run; a few cases found a second organisation."""
-    return 15 + sum(mark in item.nodeid for item in request.session.items) * 9 // 8
-
-
 @pytest.fixture(scope="session")
-def online(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Stage]:
+def online(settings: Settings) -> Iterator[Stage]:
     """The signer behind the socket."""
-    with opened_stage(settings, "redteam", wanted(request, "redteam")) as opened:
+    with opened_stage(settings, "redteam") as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def offline(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Stage]:
+def offline(settings: Settings) -> Iterator[Stage]:
     """The signer without a network."""
-    with opened_stage(settings, "offteam", wanted(request, "[offline."), kind="cold") as opened:
+    with opened_stage(settings, "offteam", kind="cold") as opened:
         yield opened
 
 

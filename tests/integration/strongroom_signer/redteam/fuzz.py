@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -63,15 +64,20 @@ def _bend(random: Random, value: dict[str, Any]) -> None:
     if kind == 0:
         del container[key]
     elif kind == 1 and isinstance(container, dict):
-        container[random.choice(("x", "", "__proto__", "op", "nonce"))] = random.choice(ODD)
+        container[random.choice(("x", "", "__proto__", "op", "nonce"))] = _odd(random)
     elif kind == 2 and isinstance(container, list):
-        container.extend([container[key]] * random.randint(1, 3))
+        container.extend(deepcopy(container[key]) for _ in range(random.randint(1, 3)))
     elif kind == 3 and isinstance(container[key], str) and container[key]:
         text = container[key]
         place = random.randrange(len(text))
         container[key] = text[:place] + random.choice("0f9xX \u200d") + text[place + 1 :]
     else:
-        container[key] = random.choice(ODD)
+        container[key] = _odd(random)
+
+
+def _odd(random: Random) -> Any:
+    """One of its own: a later change must not reach the list."""
+    return deepcopy(random.choice(ODD))
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -15,17 +15,29 @@ from typing import Any
 
 import pytest
 
+from strongroom_protocol.addresses import checksum
+from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.wire import HEADER_BYTES, body_length, frame, parse_body
-from strongroom_signer.serve.dispatch import Dispatcher
+from strongroom_signer.serve.dispatch import OPERATIONS, Dispatcher
 from strongroom_signer.serve.server import Server
 from tests.factories.parts.place import short_folder
 from tests.integration.strongroom_signer.redteam import fuzz
 from tests.integration.strongroom_signer.redteam.cases.policies import logged, note
-from tests.integration.strongroom_signer.redteam.stage import Scene, Stage, ask
+from tests.integration.strongroom_signer.redteam.stage import Scene, Stage, ask, permit, relay
+from tests.integration.strongroom_signer.spending import (
+    bump,
+    cancelled,
+    hot_address,
+    hot_company,
+    hot_intent,
+    spend,
+)
+from tests.integration.strongroom_signer.test_fiat import ask_fiat, banked, order
+from tests.integration.strongroom_signer.test_gas import fed, topup
 from tests.integration.strongroom_signer.test_relay import ask_for, sweep
 
 SEED = 20_260_101
-FRAMES = 3_000
+FRAMES, BENDS = 3_000, 800
 REFUSALS_AN_HOUR = 40
 STATUS, NONSENSE = ask("status", {}), ask("sign", {})
 
@@ -105,18 +117,32 @@ def lacking(it: Scene) -> list[dict[str, Any]]:
     rejection = company.rejection(it.intent(), 1)
     first = it.desk.company(founded=False).policy_first()
     one = company.administrators[:1]
+    manifest = first["manifest"]
+    manifest |= {"officer_signatures": manifest["officer_signatures"][:1]}
+    hot, bank = hot_company(it.desk), banked(it.desk)
+    signatures, officers = {"signature": "0x" + "11" * 65}, first["officer_signatures"][:1]
     bodies = {
         "vault_permit": [payment, rejection | {"approvals": rejection["approvals"][:1]}],
-        "policy_first": [first | {"officer_signatures": first["officer_signatures"][:1]}],
+        "policy_first": [first | {"officer_signatures": officers}],
         "policy_update": [company.policy_update(company.next_bundle(), one)],
-        "suspend": [{"organisation": company.reference, "signature": "0x" + "11" * 65}],
+        "suspend": [{"organisation": company.reference} | signatures],
+        "revoke": [{"organisation": company.reference, "key": hot_address(hot)} | signatures],
         "relay": [
             ask_for(company, "sweep", **sweep(company, cleared=0)),
             ask_for(company, "vault_execution", safe_tx_hash="0x" + "11" * 32, signatures=[]),
         ],
+        "spending_payment": [spend(hot, hot_intent(hot), [])],
+        "gas_topup": [topup(hot)],
+        "fiat_order": [ask_fiat(bank, order(bank), approvers=bank.approvers[:1])],
+        "manifest_extend": [{"organisation": company.reference, "manifest": manifest}],
         "checkpoint": [note(logged(it) - 1)["body"]],
         "provenance": [{"organisation": "0x" + "11" * 32, "index": 0}],
+        "release_sweep": [
+            {"organisation": company.reference, "ref": "0x" + "11" * 32, "signatures": []}
+            | {"account": company.account["addresses"][0], "token": checksum(company.token)}
+        ],
     }
+    assert set(bodies) == set(OPERATIONS) - {"status"}
     return [ask(op, body) for op, found in bodies.items() for body in found]
 
 
@@ -145,6 +171,43 @@ def test_three_thousand_broken_frames_are_refused_and_the_signer_serves_on(stage
     harmless = (b'"op":"status"', b'"dry_run":true')
     assert all(any(mark in data for mark in harmless) for data in honoured), honoured
     assert (stage.uses.count, stage.entries()) == (used, before)
+
+
+def honest(it: Scene) -> list[dict[str, Any]]:
+    """Requests that would pass, so that a bend gets as far as their evidence does."""
+    company = it.company
+    hot, bank, fed_company = hot_company(it.desk), banked(it.desk), fed(it.desk)
+    paid = spend(hot, hot_intent(hot))
+    it.get("spending_payment", paid)
+    later = company.policy_update(company.next_bundle(), company.administrators)
+    return [
+        permit(company.payment(it.intent(), 0)),
+        permit(company.rejection(it.intent(), 3)),
+        ask("spending_payment", spend(hot, hot_intent(hot))),
+        ask("spending_payment", bump(paid)),
+        ask("spending_payment", cancelled(paid)),
+        ask("gas_topup", topup(fed_company)),
+        ask("fiat_order", ask_fiat(bank, order(bank))),
+        ask("policy_first", it.desk.company(founded=False).policy_first()),
+        ask("policy_update", later),
+        ask("provenance", {"organisation": company.reference, "index": 0}),
+        relay(ask_for(company, "sweep", **sweep(company))),
+        relay(it.executed(5)),
+    ]
+
+
+def test_bent_honest_requests_end_in_an_answer(stage: Stage) -> None:
+    """Whatever is left of the evidence: a refusal with a code, and never the end of the process."""
+    random = Random(SEED)
+    requests = honest(stage.scene())
+    refused = 0
+    for _ in range(BENDS):
+        data = fuzz.bent(random, random.choice(requests))
+        with suppress(ProtocolError):
+            answer = stage.desk.dispatcher.answer(parse_body(data[HEADER_BYTES:]))
+            refused += not answer["ok"] and answer["code"].startswith("signer.")
+    assert refused > BENDS // 2
+    stage.desk.house.journal.verify_chain()
 
 
 def test_frames_without_end_are_refused(stage: Stage) -> None:

@@ -70,3 +70,11 @@ def fewer_addresses_than_before(it: Scene) -> Attack:
     company, both = founded_short(it)
     it.get("manifest_extend", extension(company, both))
     return ask("manifest_extend", extension(company, company.account))
+
+
+@attack("hd_key_invalid")
+def xpub_that_no_machine_writes(it: Scene) -> Attack:
+    """An xpub with a letter of another alphabet, which once ended the signer's process."""
+    company, both = founded_short(it)
+    body = extension(company, both)
+    return ask("manifest_extend", body | {"manifest": body["manifest"] | {"xpub": "xpub\u0661"}})
