@@ -18,8 +18,13 @@ from strongroom_protocol.hashing import keccak256
 INTEGER_MAX = 2**53 - 1
 # Deeper than any document of ours; bounds the recursion of readers and writers.
 DEPTH_MAX = 32
-# A string, closed or running to the end, or a bracket: one linear pass, whatever comes in.
-_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
+# A string, closed or running to the end: one linear pass, whatever comes in.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_ROUND = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(code for code in range(256) if code not in b"[]{}")
+_PLAIN = frozenset({str, bool, type(None)})
+# For what `_check_value` lets through this is RFC 8785 but for the order of keys beyond U+D7FF.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class NotCanonical(ProtocolError):
@@ -35,9 +40,16 @@ def canonical_bytes(value: object) -> bytes:
     surrogates and depth above 32.
     """
     _check_value(value, 0)
+    return _written(value)
+
+
+def _written(value: object) -> bytes:
+    text = _ENCODER.encode(value)
+    if text.isascii() or max(text) < "\ud800":
+        return text.encode()
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # _check_value has narrowed it
-    except rfc8785.CanonicalizationError as error:
+        return rfc8785.dumps(value)  # type: ignore[arg-type]  # the value is checked
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise NotCanonical(f"the value has no canonical form: {error}") from error
 
 
@@ -53,56 +65,59 @@ def parse_json(data: bytes) -> Any:
     """
     _check_brackets(data)
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_without_duplicates,
-            parse_float=_refuse_number,
-            parse_constant=_refuse_number,
-        )
+        return _DECODER.decode(data.decode("utf-8"))
     except NotCanonical:
         raise
     except ValueError as error:
         raise NotCanonical(f"the text is no JSON: {error}") from error
-    _check_value(value, 0)
-    return value
 
 
 def parse_canonical(data: bytes) -> Any:
     """The value of a text that is already in canonical form; raises NotCanonical if it is not."""
     value = parse_json(data)
-    if canonical_bytes(value) != data:
+    if _written(value) != data:
         raise NotCanonical("the text is JSON but not in RFC 8785 form: serialise it canonically")
     return value
 
 
 def _check_brackets(data: bytes) -> None:
-    """Before Python's parser, which recurses in C and can take the process with it."""
-    depth = 0
-    for match in _BRACKETS.finditer(data):
-        mark = match[0]
-        depth += (mark in b"[{") - (mark in b"]}")
-        if depth > DEPTH_MAX:
-            raise NotCanonical(f"the text is nested deeper than {DEPTH_MAX} levels")
+    """Before Python's parser, which recurses in C and can take the process with it. Each round
+    takes the innermost pairs away; brackets without a partner are the parser's to refuse.
+    """
+    left = _STRINGS.sub(b"", data).translate(_ROUND, _NO_BRACKETS)
+    for _ in range(DEPTH_MAX):
+        left = left.replace(b"[]", b"")
+    if b"[]" in left or len(left) > DEPTH_MAX:
+        raise NotCanonical(f"the text is nested deeper than {DEPTH_MAX} levels")
 
 
 def _check_value(value: object, depth: int) -> None:
-    if depth > DEPTH_MAX:
-        raise NotCanonical(f"the value is nested deeper than {DEPTH_MAX} levels")
     if value is None or isinstance(value, str | bool):
         return
     if isinstance(value, int):
-        if abs(value) > INTEGER_MAX:
+        if not -INTEGER_MAX <= value <= INTEGER_MAX:
             raise NotCanonical("an integer beyond 2^53 - 1 must be written as a decimal string")
+    elif depth >= DEPTH_MAX:
+        raise NotCanonical(f"the value is nested deeper than {DEPTH_MAX} levels")
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise NotCanonical(f"object key {key!r} is no string")
-            _check_value(item, depth + 1)
+            if type(item) not in _PLAIN:
+                _check_value(item, depth + 1)
     elif isinstance(value, list | tuple):
         for item in value:
-            _check_value(item, depth + 1)
+            if type(item) not in _PLAIN:
+                _check_value(item, depth + 1)
     else:
         raise NotCanonical(f"a {type(value).__name__} has no canonical form; use str or int")
+
+
+def _integer(text: str) -> int:
+    number = int(text) if len(text) <= len(str(-INTEGER_MAX)) else INTEGER_MAX + 1
+    if abs(number) > INTEGER_MAX:
+        raise NotCanonical("an integer beyond 2^53 - 1 must be written as a decimal string")
+    return number
 
 
 def _without_duplicates(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
@@ -114,3 +129,11 @@ def _without_duplicates(pairs: Sequence[tuple[str, object]]) -> dict[str, object
 
 def _refuse_number(text: str) -> Never:
     raise NotCanonical(f"the number {text} is no integer; amounts are decimal strings")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates,
+    parse_int=_integer,
+    parse_float=_refuse_number,
+    parse_constant=_refuse_number,
+)

@@ -18,7 +18,7 @@ def encode(item: Item) -> bytes:
         if len(item) == 1 and item[0] < 0x80:
             return item
         return _prefix(0x80, len(item)) + item
-    payload = b"".join(encode(part) for part in item)
+    payload = b"".join([encode(part) for part in item])
     return _prefix(0xC0, len(payload)) + payload
 
 

@@ -5,6 +5,7 @@ prefix: one approval has one encoding, so it cannot be counted twice.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from coincurve import PublicKey
 
@@ -55,8 +56,11 @@ class Signature:
         return self.r.to_bytes(32, "big") + self.s.to_bytes(32, "big") + bytes([self.v])
 
 
+@lru_cache(maxsize=4096)
 def recover(digest: bytes, signature: Signature) -> Address:
-    """Address of the key that signed the 32-byte `digest`; raises SignatureInvalid."""
+    """Address of the key that signed the 32-byte `digest`; raises SignatureInvalid. The same
+    question, asked by several checks in a row, is worked out once.
+    """
     if len(digest) != 32:
         raise SignatureInvalid(f"a digest has 32 bytes, not {len(digest)}")
     compact = signature.to_bytes()[:64] + bytes([signature.y_parity])

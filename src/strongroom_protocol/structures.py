@@ -7,19 +7,21 @@ addresses, integers as decimal strings.
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar, Self
 
 from strongroom_protocol.addresses import Address, AddressInvalid, parse_address
 from strongroom_protocol.encoding import from_decimal, from_hex
 from strongroom_protocol.errors import FieldInvalid
+from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.typed_data import (
     Domain,
     Field,
     TypedData,
     as_json,
-    digest,
-    hash_struct,
+    digest_of,
+    encode_atom,
+    encode_type,
     parse_type,
 )
 
@@ -39,6 +41,14 @@ class Structure:
         return parse_type(cls.TYPE)
 
     @classmethod
+    @cache
+    def layout(cls) -> tuple[bytes, tuple[tuple[str, Field], ...]]:
+        """The type's hash, and each field with the attribute that holds it."""
+        name, fields = cls.definition()
+        type_hash = keccak256(encode_type({name: fields}, name).encode())
+        return type_hash, tuple((_snake(field.name), field) for field in fields)
+
+    @classmethod
     def from_fields(cls, message: object, *, field: str = "message") -> Self:
         """From the wire; exactly the members of TYPE. Raises FieldInvalid, AddressInvalid."""
         name, fields = cls.definition()
@@ -55,7 +65,8 @@ class Structure:
     def __post_init__(self) -> None:
         """Check: every member fits its type, texts can be shown. FieldInvalid, RangeExceeded."""
         self.struct_hash()
-        for name, value in self.values().items():
+        for name, _ in self.layout()[1]:
+            value = getattr(self, name)
             if isinstance(value, str) and not (value.isprintable() and len(value) <= TEXT_MAX):
                 raise FieldInvalid(
                     f"{name}: must be printable text of at most {TEXT_MAX} characters, because "
@@ -64,8 +75,7 @@ class Structure:
 
     def values(self) -> dict[str, object]:
         """Members by their Solidity names."""
-        _, fields = self.definition()
-        return {field.name: getattr(self, _snake(field.name)) for field in fields}
+        return {field.name: getattr(self, name) for name, field in self.layout()[1]}
 
     def fields(self) -> dict[str, Any]:
         """The form on the wire, which `from_fields` reads."""
@@ -79,12 +89,19 @@ class Structure:
 
     def struct_hash(self) -> bytes:
         """The structure's hashStruct, without a domain: 32 bytes."""
-        name, fields = self.definition()
-        return hash_struct({name: fields}, name, self.values())
+        return self._struct_hash
 
     def digest_in(self, domain: Domain) -> bytes:
         """The 32 bytes that are signed in that domain."""
-        return digest(self.typed(domain))
+        return digest_of(domain, self.struct_hash())
+
+    @cached_property
+    def _struct_hash(self) -> bytes:
+        type_hash, members = self.layout()
+        parts = [
+            encode_atom(field.type, getattr(self, name), field.name) for name, field in members
+        ]
+        return keccak256(type_hash + b"".join(parts))
 
 
 def address_at(value: object, field: str) -> Address:
@@ -95,6 +112,7 @@ def address_at(value: object, field: str) -> Address:
         raise type(error)(f"{field}: {error}") from error
 
 
+@cache
 def _snake(name: str) -> str:
     return re.sub(r"(?=[A-Z])", "_", name).lower()
 

@@ -4,9 +4,9 @@
 from the same TypedData, so what is shown is what is hashed.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from strongroom_protocol.addresses import Address, checksum
@@ -14,7 +14,6 @@ from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.errors import FieldInvalid, RangeExceeded
 from strongroom_protocol.hashing import keccak256
 
-_UINT = re.compile(r"uint(8|16|32|64|128|256)")
 _DOMAIN_FIELDS = (
     ("name", "string"),
     ("version", "string"),
@@ -91,6 +90,7 @@ def hash_struct(types: Types, primary: str, values: Mapping[str, object]) -> byt
     return keccak256(b"".join(parts))
 
 
+@lru_cache(maxsize=1024)
 def domain_separator(domain: Domain) -> bytes:
     """The hashStruct of the domain: 32 bytes."""
     return hash_struct({"EIP712Domain": domain.fields()}, "EIP712Domain", domain.members())
@@ -98,8 +98,25 @@ def domain_separator(domain: Domain) -> bytes:
 
 def digest(typed: TypedData) -> bytes:
     """The 32 bytes that are signed: keccak(0x1901 ‖ domain ‖ structure)."""
-    structure = hash_struct(typed.types, typed.primary, typed.values)
-    return keccak256(b"\x19\x01" + domain_separator(typed.domain) + structure)
+    return digest_of(typed.domain, hash_struct(typed.types, typed.primary, typed.values))
+
+
+def digest_of(domain: Domain, structure: bytes) -> bytes:
+    """The 32 bytes that are signed, from a structure's hashStruct."""
+    return keccak256(b"\x19\x01" + domain_separator(domain) + structure)
+
+
+def encode_atom(kind: str, value: object, name: str) -> bytes:
+    """encodeData of a member that is neither list nor structure: 32 bytes. Raises FieldInvalid and
+    RangeExceeded, naming the field.
+    """
+    encoder = _ATOMS.get(kind)
+    encoded = encoder(value) if encoder is not None else None
+    if encoded is not None:
+        return encoded
+    if kind in _UINT_BITS and isinstance(value, int) and not isinstance(value, bool):
+        raise RangeExceeded(f"{name}: {value} does not fit {kind}")
+    raise FieldInvalid(f"{name}: a value of {type(value).__name__} is no {kind}")
 
 
 def as_json(typed: TypedData) -> dict[str, Any]:
@@ -132,22 +149,47 @@ def _encode(types: Types, kind: str, value: object, name: str) -> bytes:
         return keccak256(b"".join(_encode(types, kind[:-2], item, name) for item in value))
     if kind in types and isinstance(value, Mapping):
         return hash_struct(types, kind, value)
-    if kind == "string" and isinstance(value, str):
-        return keccak256(value.encode("utf-8"))
-    if kind == "bytes" and isinstance(value, bytes):
-        return keccak256(value)
-    if kind == "bytes32" and isinstance(value, bytes) and len(value) == 32:
-        return value
-    if kind == "address" and isinstance(value, bytes) and len(value) == 20:
-        return value.rjust(32, b"\0")
-    if kind == "bool" and isinstance(value, bool):
-        return int(value).to_bytes(32, "big")
-    width = _UINT.fullmatch(kind)
-    if width and isinstance(value, int) and not isinstance(value, bool):
-        if value < 0 or value >> int(width[1]):
-            raise RangeExceeded(f"{name}: {value} does not fit {kind}")
+    return encode_atom(kind, value, name)
+
+
+def _string(value: object) -> bytes | None:
+    return keccak256(value.encode("utf-8")) if isinstance(value, str) else None
+
+
+def _bytes(value: object) -> bytes | None:
+    return keccak256(value) if isinstance(value, bytes) else None
+
+
+def _bytes32(value: object) -> bytes | None:
+    return value if isinstance(value, bytes) and len(value) == 32 else None
+
+
+def _address(value: object) -> bytes | None:
+    return value.rjust(32, b"\0") if isinstance(value, bytes) and len(value) == 20 else None
+
+
+def _bool(value: object) -> bytes | None:
+    return int(value).to_bytes(32, "big") if isinstance(value, bool) else None
+
+
+def _uint(bits: int) -> Callable[[object], bytes | None]:
+    def encode(value: object) -> bytes | None:
+        if not isinstance(value, int) or isinstance(value, bool) or value >> bits:
+            return None
         return value.to_bytes(32, "big")
-    raise FieldInvalid(f"{name}: a value of {type(value).__name__} is no {kind}")
+
+    return encode
+
+
+_UINT_BITS = {f"uint{bits}": bits for bits in (8, 16, 32, 64, 128, 256)}
+_ATOMS: Mapping[str, Callable[[object], bytes | None]] = {
+    "string": _string,
+    "bytes": _bytes,
+    "bytes32": _bytes32,
+    "address": _address,
+    "bool": _bool,
+    **{kind: _uint(bits) for kind, bits in _UINT_BITS.items()},
+}
 
 
 def _show(types: Types, kind: str, value: object) -> Any:

@@ -70,10 +70,6 @@ TABLES = {
         request_id BLOB NOT NULL {LATER}, purpose TEXT NOT NULL, organisation BLOB NOT NULL,
         subject BLOB NOT NULL, content BLOB NOT NULL, PRIMARY KEY (key, ref, attempt)
     """,
-    "raw_transaction": """
-        hash BLOB PRIMARY KEY, key BLOB NOT NULL, ref BLOB NOT NULL, attempt INTEGER NOT NULL,
-        raw BLOB NOT NULL, UNIQUE (key, ref, attempt)
-    """,
     "cleared_deposit": """
         chain_id INTEGER NOT NULL, tx_hash BLOB NOT NULL, log_index INTEGER NOT NULL,
         token BLOB NOT NULL, address BLOB NOT NULL, units TEXT NOT NULL,
@@ -98,7 +94,9 @@ TABLES = {
 }
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS spend_by_day ON spend (organisation, counter, bucket)",
-    "CREATE INDEX IF NOT EXISTS attempt_by_subject ON attempt (subject, purpose, ref)",
+    "CREATE INDEX IF NOT EXISTS sent_for ON attempt (subject, purpose, ref) WHERE subject <> ref",
+    "CREATE INDEX IF NOT EXISTS attempt_by_request ON attempt (request_id)",
+    "CREATE INDEX IF NOT EXISTS checkpoint_by_request ON checkpoint (request_id)",
     "CREATE INDEX IF NOT EXISTS vault_nonce_by_intent ON vault_nonce (vault, intent)",
     "CREATE INDEX IF NOT EXISTS given_out ON request (identity) WHERE op = 'provenance'",
     "CREATE INDEX IF NOT EXISTS swept_by_address ON swept (address, token)",

@@ -28,6 +28,8 @@ MARK_BLOCK = 1000
 # A unit appends fewer receipts than this (a whole batch of requests, three receipts each), so the
 # store never outruns what was reserved.
 RESERVE_MARGIN = 200
+# Names are hashes, so each entry touches pages all over the store.
+CACHE_KIB = 32 * 1024
 GENESIS_HASH = bytes(32)
 FIRST_EPOCH = 1
 
@@ -72,6 +74,7 @@ class Journal:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         for statement in statements():
             self._connection.execute(statement)
         self.size, self.head = self._last_receipt()

@@ -1,7 +1,7 @@
 """Transactions of a key of ours. The signer owns the nonces: one logical transaction (ref) of a key
 has one nonce for ever; its attempts are the same call with higher fees, or its cancellation.
 
-Every attempt is journalled before it is signed and kept with its raw bytes.
+Every attempt is journalled before it is signed; its answer keeps the raw bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from strongroom_protocol.addresses import Address, checksum, parse_address
 from strongroom_protocol.canonical import parse_json
 from strongroom_protocol.documents import Members
 from strongroom_protocol.encoding import from_hex, to_hex
+from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.signatures import Signature
 from strongroom_protocol.transactions import (
     Authorization,
@@ -89,10 +90,6 @@ def once(
             check()
         return _prepare(house, asked, first, count)
 
-    def settle(_plan: Plan, answer: Plan) -> None:
-        raw, digest = from_hex(answer["raw"]), from_hex(answer["hash"])
-        house.journal.add("raw_transaction", digest, asked.key, asked.ref, asked.number, raw)
-
     return Once(
         op=asked.op,
         id=asked.request_id,
@@ -100,7 +97,6 @@ def once(
         prepare=prepare,
         sign=lambda plan: _sign(house, asked, plan),
         still=still,
-        settle=settle,
     )
 
 
@@ -152,7 +148,8 @@ def _first(house: House, asked: Attempt, first: Callable[[], Call]) -> tuple[Pla
     require(asked.purpose != CANCEL, "ref_unknown", "there is nothing to cancel under this ref")
     call = first()
     row = house.journal.one(
-        "SELECT count(DISTINCT ref) FROM attempt WHERE purpose = ? AND subject = ?",
+        "SELECT count(DISTINCT ref) FROM attempt WHERE purpose = ? AND subject = ?"
+        " AND subject <> ref",
         asked.purpose,
         call.subject,
     )
@@ -250,11 +247,12 @@ def _sign(house: House, asked: Attempt, plan: Plan) -> Plan:
         signed.append(SignedAuthorization(inner, signature))
     transaction = _transaction(house, plan, tuple(signed))
     signature = _signature(house, asked, agreed(transaction))
+    raw = transaction.signed_bytes(signature)
     return {
         "from": plan["from"],
         "nonce": plan["nonce"],
-        "raw": to_hex(transaction.signed_bytes(signature)),
-        "hash": to_hex(transaction.hash(signature)),
+        "raw": to_hex(raw),
+        "hash": to_hex(keccak256(raw)),
         "fees": {name: plan[name] for name in FEE_NAMES},
     }
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ TRIAL_WORDS = (
     "TRIAL: A SOFTWARE TOKEN HOLDS KEYS OF A MAIN NETWORK. Whoever copies its files and the PIN "
     "has the money. Unset STRONGROOM_SOFTHSM_TRIAL and use a hardware token"
 )
+SEALS_MAX = 8192
 CLOCK_MIN = 1_750_000_000
 
 
@@ -75,7 +77,8 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         deployment=Deployment(config.chain_id, config.keys.relay, config.keys.permit),
         keyring=keyring,
         journal=journal,
-        pool=Pool(settings.directory / "pool.sqlite", keyring.seal),
+        # A row that is asked for again and again is sealed by the token once.
+        pool=Pool(settings.directory / "pool.sqlite", lru_cache(SEALS_MAX)(keyring.seal)),
         clock=clock,
         crash=CrashPoints(settings.crash_at),
         trial=trial,

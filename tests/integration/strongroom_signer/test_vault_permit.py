@@ -1,6 +1,7 @@
 """P1: a Permit is issued for what the people signed, and for nothing else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def _clear(c: Company, v: Address, **changes: Any) -> Body:
 def _approvals_over(c: Company, v: Address, **changes: Any) -> Body:
     """Approvals given for one payment, shown for another."""
     meant = c.intent(v)
-    shown = Withdrawal(**{**meant.__dict__, **changes})
+    shown = replace(meant, **changes)
     return c.payment(shown, 0) | {"approvals": c.payment(meant, 0)["approvals"]}
 
 

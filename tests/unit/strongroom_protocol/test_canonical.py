@@ -1,4 +1,5 @@
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,7 +95,37 @@ def test_ambiguous_texts_are_refused(text):
         parse_json(text)
 
 
-@pytest.mark.parametrize("text", [b'{"b":1,"a":2}', b'{ "a":1}', b'"\\u0041"', b"-0"])
+@pytest.mark.parametrize(
+    "text", [b'{"b":1,"a":2}', b'{ "a":1}', b'"\\u0041"', b"-0", b'{"\\ud800":0}']
+)
 def test_json_in_another_form_is_not_canonical(text):
     with pytest.raises(NotCanonical):
         parse_canonical(text)
+
+
+@given(TREES)
+def test_the_fast_writer_equals_the_reference_implementation(value):
+    assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(min_codepoint=0xD000, exclude_categories=["Cs"])), st.integers(0, 9)
+    )
+)
+def test_keys_are_in_the_order_of_utf_16(value):
+    assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+def test_what_may_be_written_may_be_read_at_the_greatest_depth():
+    deep: list[object] = ["x", 1, None, True]
+    for _ in range(31):
+        deep = [deep]
+    assert parse_canonical(canonical_bytes(deep)) == deep
+    with pytest.raises(NotCanonical, match="deeper"):
+        canonical_bytes([deep])
+    with pytest.raises(NotCanonical, match="deeper"):
+        parse_json(b"[" * 33 + b"]" * 33)
+    for text in (b"[" * 20 + b"{}" * 20, b"]" * 20, b"[}" * 9, b'{"a":[}'):
+        with pytest.raises(NotCanonical):
+            parse_json(text)

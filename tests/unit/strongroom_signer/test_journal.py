@@ -58,6 +58,20 @@ def test_every_table_refuses_update_and_delete(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_new_request_looks_through_no_table_that_refers_to_it(tmp_path: Path) -> None:
+    """SQLite searches every child of a deferred reference whenever a parent is added."""
+    opened(tmp_path, OneMark()).close()
+    store = raw(tmp_path)
+    for table in TABLES:
+        for reference in store.execute(f"PRAGMA foreign_key_list({table})").fetchall():
+            if reference[2] == "request":
+                found = store.execute(
+                    f"EXPLAIN QUERY PLAN SELECT 1 FROM {table} WHERE {reference[3]} = x'00'"
+                ).fetchall()
+                assert "USING" in found[0][3], (table, found)
+    store.close()
+
+
 def test_a_changed_receipt_breaks_the_chain(tmp_path: Path) -> None:
     marks = OneMark()
     journal = opened(tmp_path, marks)

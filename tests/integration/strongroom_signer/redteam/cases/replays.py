@@ -1,11 +1,12 @@
 """An approved intent again, and approvals shown for something else."""
 
+from dataclasses import replace
 from typing import Any
 
 from strongroom_protocol.addresses import ZERO, checksum
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.hashing import keccak256
-from strongroom_protocol.intents import VaultPayment, Withdrawal
+from strongroom_protocol.intents import VaultPayment
 from strongroom_protocol.safe import payment_safe_tx, safe_tx_hash
 from tests.integration.strongroom_signer.people import CHAIN_ID, LATER, STRANGE
 from tests.integration.strongroom_signer.redteam.stage import (
@@ -22,7 +23,7 @@ from tests.integration.strongroom_signer.test_relay import ask_for
 def shown_for(it: Scene, **changes: Any) -> Body:
     """A payment that the initiator signed, with the approvals that were given for another."""
     meant = it.intent()
-    shown = Withdrawal(**{**meant.__dict__, **changes})
+    shown = replace(meant, **changes)
     return it.company.payment(shown, 0) | {"approvals": it.company.payment(meant, 0)["approvals"]}
 
 
