@@ -163,6 +163,12 @@ class RelayLoop:
             is_market = refusal.signer_code == "signer.fee_above_cap"
             self._wait(row, refusal.message, RETRY_SECONDS if is_market else PATIENT_SECONDS)
             if not claim.raw and refusal.signer_code not in PASSING_REFUSALS:
+                if claim.outgoing.purpose == "hot_payment" and step.kind == "payload":
+                    # The key's nonce is taken if it was signed once and the answer was lost: then
+                    # this is signed, too, and nothing waits behind a gap. Else it is refused.
+                    fees = rules.replacing(claim.attempt(step.attempt).fees)
+                    repository.plan(uow, claim, step.attempt + 1, "cancel", fees)
+                    return
                 row.state = "failed"
                 _record(uow, row, "relay.refused", {"code": refusal.signer_code})
                 self._tell(uow, row)

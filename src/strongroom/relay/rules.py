@@ -74,6 +74,12 @@ def bumped(price_wei: int) -> int:
     return -(-price_wei * BUMP_NUMERATOR // BUMP_DENOMINATOR)
 
 
+def replacing(previous: Fees) -> Fees:
+    """Fees of an empty call in the place of a transaction that nobody has sent."""
+    prices = (previous.max_fee_per_gas_wei, previous.max_priority_fee_per_gas_wei)
+    return Fees(CANCEL_GAS, *map(bumped, prices))
+
+
 def first_fees(gas: int, max_fee_wei: int, priority_fee_wei: int, cap_wei: int) -> Fees | None:
     """Fees of a first attempt, or None while the market is above the cap."""
     if max_fee_wei > cap_wei:

@@ -18,7 +18,7 @@ from strongroom.kit.ids import HOUSE
 from strongroom.relay import service
 from strongroom.relay.loop import RelayLoop
 from strongroom.relay.rules import Pace
-from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt
+from strongroom.relay.types import AttemptKind, Fees, OutgoingView, Purpose, SignedAttempt
 from strongroom.signing.errors import SignerRefused, SignerUnavailable
 from strongroom_protocol.addresses import Address, address_of_public_key
 from strongroom_protocol.hashing import keccak256
@@ -43,6 +43,8 @@ class KeySigner:
         self.address = address_of_public_key(self._key.public_key.format(compressed=False))
         self.away = False
         self.refuse = ""
+        self.dies_between = False
+        "Between the nonce and the signature; and afterwards the payload may not be signed."
         self.before_answer: Callable[[], None] = lambda: None
 
     def sign(
@@ -52,6 +54,9 @@ class KeySigner:
         with self._lock:
             if self.away:
                 raise SignerUnavailable("away for a test")
+            if self.dies_between and kind == "payload":
+                self._nonces.setdefault(outgoing.ref, len(self._nonces))
+                raise SignerRefused("signer.evidence.expired", "over since")
             if self.refuse:
                 raise SignerRefused(self.refuse, "refused for a test")
             known = self._signed.get((outgoing.ref, attempt))
@@ -130,13 +135,13 @@ class Bench:
             self.database, self.signer, self.faulty, chain_id=self.chain.chain_id, pace=self.pace
         )
 
-    def enqueue(self, name: str) -> UUID:
+    def enqueue(self, name: str, purpose: Purpose = "sweep") -> UUID:
         payload = {"organisation": "0x" + "00" * 32, "items": [name], "delegate": []}
         with self.database.unit(HOUSE, system("test")) as uow:
             return service.enqueue(
                 uow,
                 HOUSE,
-                "sweep",
+                purpose,
                 keccak256(name.encode()),
                 payload,
                 chain_id=self.chain.chain_id,

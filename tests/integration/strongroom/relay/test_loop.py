@@ -113,6 +113,30 @@ def test_a_refusal_of_a_first_attempt_ends_the_row_and_takes_no_nonce(bench: Ben
     assert bench.view(two).nonce == 0
 
 
+def test_a_hot_payment_that_took_a_nonce_and_is_refused_now_leaves_no_gap(bench: Bench):
+    """The signer died between nonce and signature, and then the order was over."""
+    bench.signer.dies_between = True
+    one = bench.enqueue("nonce without a signature", "hot_payment")
+    bench.run()
+    assert bench.view(one).state == "queued"
+    bench.later(16)
+    bench.chain.mine()
+    assert (bench.view(one).state, bench.view(one).nonce, bench.paid()) == ("broadcast", 0, 0)
+    bench.signer.dies_between = False
+    two = bench.enqueue("behind it", "hot_payment")
+    bench.run()
+    bench.chain.mine()
+    assert (bench.view(two).nonce, bench.paid()) == (1, 1)
+
+
+def test_a_hot_payment_that_was_refused_before_any_nonce_fails(bench: Bench):
+    bench.signer.refuse = "signer.policy_denied"
+    one = bench.enqueue("denied", "hot_payment")
+    bench.run()
+    bench.later(16)
+    assert (bench.view(one).state, bench.view(one).nonce) == ("failed", None)
+
+
 def test_a_refusal_for_the_price_waits_and_tries_again(bench: Bench):
     bench.signer.refuse = "signer.fee_above_cap"
     one = bench.enqueue("too dear for now")
