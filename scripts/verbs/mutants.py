@@ -34,6 +34,13 @@ MUTANTS = (
         attack("replays.approved_intent_again_under_another_nonce"),
     ),
     Mutant(
+        "a suspension ends with the policies that it names",
+        f"{SIGNER}/operations/policies.py",
+        "organisation.bundle.version <= version <= newest,",
+        "True,",
+        attack("approvals.suspension_of_a_policy_that_is_over"),
+    ),
+    Mutant(
         "s of a signature is in the lower half",
         f"{PROTOCOL}/signatures.py",
         "if not 0 < self.s <= _HALF_ORDER:",

@@ -193,10 +193,13 @@ class AddressProvenance(Intent):
 
 @dataclass(frozen=True)
 class Suspend(Intent):
-    """Any one administrator's stop for the whole organisation."""
+    """Any one administrator's stop for the whole organisation, under the policies up to `version`:
+    the next one ends it, and an old signature cannot stop that one again.
+    """
 
-    TYPE: ClassVar[str] = "Suspend(bytes32 organisation)"
+    TYPE: ClassVar[str] = "Suspend(bytes32 organisation,uint64 version)"
     organisation: bytes
+    version: int
 
 
 @dataclass(frozen=True)

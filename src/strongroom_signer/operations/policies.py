@@ -92,12 +92,19 @@ def policy_update(house: House, body: dict[str, Any], trace: str) -> dict[str, A
 
 def suspend(house: House, body: dict[str, Any], trace: str) -> dict[str, Any]:
     """Any one administrator stops everything until a new version is signed."""
-    members = Members(body, "body", {"organisation", "signature"})
+    members = Members(body, "body", {"organisation", "version", "signature"})
     organisation = find(house, members.hash32("organisation"))
-    digest = Suspend(organisation.ref).digest(house.config.chain_id)
+    version, newest = members.integer("version", 1), organisation.latest.version
+    digest = Suspend(organisation.ref, version).digest(house.config.chain_id)
     signature = members.part("signature", signature_at)
     administrator = _administrator(organisation, recover(digest, signature))
-    entry = (organisation.ref, organisation.latest.version, administrator)
+    require(
+        organisation.bundle.version <= version <= newest,
+        "suspension_differs",
+        f"a suspension names a policy version from {organisation.bundle.version}, which is active, "
+        f"to {newest}, the newest known here; this one names {version}",
+    )
+    entry = (organisation.ref, version, administrator)
     query = (
         "SELECT 1 FROM suspension WHERE organisation = ? AND after_version = ?"
         " AND administrator = ?"

@@ -18,7 +18,7 @@ from strongroom_protocol.authority import (
 from strongroom_protocol.canonical import canonical_bytes
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.hashing import keccak256
-from strongroom_protocol.intents import CustodyManifest, VaultPayment, Withdrawal
+from strongroom_protocol.intents import CustodyManifest, Suspend, VaultPayment, Withdrawal
 from strongroom_protocol.safe import payment_safe_tx, rejection_safe_tx, safe_tx_hash
 
 CHAIN_ID = 31337
@@ -128,6 +128,12 @@ class Company:
                 "officer_signatures": self.signatures(OFFICERS[:2], statement.digest(CHAIN_ID)),
             },
         }
+
+    def suspension(self, by: Key | None = None, version: int | None = None) -> dict[str, Any]:
+        version = version or self.bundle["version"]
+        digest = Suspend(self.ref, version).digest(CHAIN_ID)
+        signature = (by or self.administrators[0]).sign(digest)
+        return {"organisation": self.reference, "version": version, "signature": signature}
 
     def next_bundle(self, **changes: Any) -> dict[str, Any]:
         following = {"version": self.bundle["version"] + 1, "previous": to_hex(self.digest)}

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from strongroom_protocol.encoding import to_hex
-from strongroom_protocol.intents import Suspend
 from strongroom_protocol.wire import HEADER_BYTES, body_length, frame, parse_body
 from strongroom_signer.errors import Impossible
 from strongroom_signer.serve.dispatch import BATCH_MAX
 from tests.integration.strongroom_signer.conftest import Desk
-from tests.integration.strongroom_signer.people import CHAIN_ID, Company
+from tests.integration.strongroom_signer.people import Company
 from tests.integration.strongroom_signer.test_process import Signer, _exactly, founded, signer
 from tests.integration.strongroom_signer.test_relay import ask_for, cancel, decoded, fees
 
@@ -127,11 +126,7 @@ def test_two_payments_of_one_intent_in_a_batch_pay_once(desk: Desk) -> None:
 
 def test_a_suspension_in_a_batch_stops_what_stands_behind_it(desk: Desk) -> None:
     company = desk.company()
-    digest = Suspend(company.ref).digest(CHAIN_ID)
-    stop = {
-        "organisation": company.reference,
-        "signature": company.administrators[0].sign(digest),
-    }
+    stop = company.suspension()
     answers = ask_all(
         desk,
         [

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from strongroom_protocol.intents import Suspend
 from tests.factories.parts.place import short_folder
-from tests.integration.strongroom_signer.people import CHAIN_ID, Company
+from tests.integration.strongroom_signer.people import Company
 from tests.integration.strongroom_signer.test_process import Signer, signer_in
 
 Body = dict[str, Any]
@@ -52,8 +51,7 @@ def deliver(
 
 
 def suspension(company: Company) -> Body:
-    signature = company.administrators[0].sign(Suspend(company.ref).digest(CHAIN_ID))
-    return {"organisation": company.reference, "signature": signature}
+    return company.suspension()
 
 
 def test_files_are_honoured_by_a_signer_that_serves_nobody(

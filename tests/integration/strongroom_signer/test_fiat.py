@@ -15,7 +15,7 @@ from strongroom_protocol.fiat import (
     screening_subject,
     verify_permit,
 )
-from strongroom_protocol.intents import FiatOrder, FiatPermit, Suspend
+from strongroom_protocol.intents import FiatOrder, FiatPermit
 from strongroom_protocol.signatures import Signature
 from tests.integration.strongroom_signer.conftest import Desk
 from tests.integration.strongroom_signer.people import (
@@ -234,8 +234,7 @@ def test_another_asset_than_the_sources_is_denied(desk: Desk) -> None:
 
 def test_suspension_stops_orders(desk: Desk) -> None:
     company = banked(desk)
-    signature = company.administrators[0].sign(Suspend(company.ref).digest(CHAIN_ID))
-    desk.get("suspend", {"organisation": company.reference, "signature": signature})
+    desk.get("suspend", company.suspension())
     body = ask_fiat(company, order(company))
     for dry_run in (False, True):
         assert desk.refused("fiat_order", body | {"dry_run": dry_run}) == "signer.suspended"

@@ -8,9 +8,8 @@ import pytest
 from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.hashing import keccak256
-from strongroom_protocol.intents import Suspend
 from tests.integration.strongroom_signer.conftest import Desk
-from tests.integration.strongroom_signer.people import CHAIN_ID, DAY, STRANGE, Company
+from tests.integration.strongroom_signer.people import DAY, STRANGE, Company
 from tests.integration.strongroom_signer.spending import (
     Body,
     bump,
@@ -142,8 +141,7 @@ def test_topup_is_refused_without_taking_a_nonce_for(case: str, desk: Desk) -> N
 def test_without_the_mandate_or_in_suspension_nobody_is_fed(desk: Desk) -> None:
     assert desk.refused("gas_topup", topup(hot_company(desk))) == "signer.mandate_missing"
     company = fed(desk)
-    signature = company.administrators[0].sign(Suspend(company.ref).digest(CHAIN_ID))
-    desk.get("suspend", {"organisation": company.reference, "signature": signature})
+    desk.get("suspend", company.suspension())
     assert desk.refused("gas_topup", topup(company)) == "signer.suspended"
 
 

@@ -11,7 +11,7 @@ import pytest
 from strongroom_protocol.addresses import checksum, parse_address
 from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.hashing import keccak256
-from strongroom_protocol.intents import Suspend, SweepRelease
+from strongroom_protocol.intents import SweepRelease
 from strongroom_signer.serve.dispatch import API_OPERATIONS, OPERATIONS, Dispatcher
 from tests.integration.strongroom_signer.conftest import Desk
 from tests.integration.strongroom_signer.people import CHAIN_ID, Company, Key
@@ -29,9 +29,7 @@ __all__ = ["founded", "signer"]
 
 
 def _suspension(company: Company) -> dict[str, Any]:
-    digest = Suspend(company.ref).digest(CHAIN_ID)
-    signature = company.administrators[0].sign(digest)
-    return {"organisation": company.reference, "signature": signature}
+    return company.suspension()
 
 
 def test_a_flood_of_refusals_does_not_fill_the_journal(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from hexbytes import HexBytes
 
 from strongroom_protocol.addresses import ZERO, Address, checksum, parse_address
 from strongroom_protocol.encoding import from_hex, to_hex
-from strongroom_protocol.intents import Suspend, Withdrawal
+from strongroom_protocol.intents import Withdrawal
 from strongroom_protocol.safe import payment_safe_tx
 from strongroom_protocol.signatures import CURVE_ORDER, Signature
 from strongroom_protocol.transactions import Authorization, SignedAuthorization
@@ -265,8 +265,7 @@ def test_suspension_stops_payments_and_bumps_but_not_their_cancellation(desk: De
     company = hot_company(desk)
     body = spend(company, hot_intent(company))
     first = desk.get("spending_payment", body)
-    signature = company.administrators[0].sign(Suspend(company.ref).digest(CHAIN_ID))
-    desk.get("suspend", {"organisation": company.reference, "signature": signature})
+    desk.get("suspend", company.suspension())
     other = spend(company, hot_intent(company))
     assert desk.refused("spending_payment", other) == "signer.suspended"
     assert desk.refused("spending_payment", bump(body)) == "signer.suspended"

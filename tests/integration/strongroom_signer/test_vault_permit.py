@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.encoding import from_hex, to_hex
 from strongroom_protocol.hashing import keccak256
-from strongroom_protocol.intents import Revoke, Suspend, Withdrawal
+from strongroom_protocol.intents import Revoke, Withdrawal
 from strongroom_protocol.permit import Permit
 from strongroom_protocol.signatures import CURVE_ORDER, Signature, recover
 from tests.integration.strongroom_signer.conftest import Desk
@@ -241,10 +241,7 @@ def test_rejection_needs_the_threshold_and_the_nonces_own_intent(desk: Desk) -> 
 def test_suspension_by_one_administrator_stops_payments_until_the_next_version(desk: Desk) -> None:
     company = desk.company()
     vault = desk.vault(company)
-    digest = Suspend(company.ref).digest(CHAIN_ID)
-    body = {
-        "organisation": company.reference, "signature": company.administrators[0].sign(digest)
-    }  # fmt: skip
+    body = company.suspension()
     desk.get("suspend", body)
     payment = company.payment(company.intent(vault), 0)
     assert desk.refused("vault_permit", payment) == "signer.suspended"
@@ -266,9 +263,9 @@ def test_a_revoked_key_counts_no_more(desk: Desk) -> None:
 
 def test_nobody_but_an_administrator_suspends_or_revokes(desk: Desk) -> None:
     company = desk.company()
-    digest = Suspend(company.ref).digest(CHAIN_ID)
-    body = {"organisation": company.reference, "signature": company.initiator.sign(digest)}
+    body = company.suspension(company.initiator)
     assert desk.refused("suspend", body) == "signer.not_administrator"
+    del body["version"]
     body |= {"key": checksum(SHIPPER)}
     assert desk.refused("revoke", body) == "signer.not_administrator"
 

@@ -40,7 +40,7 @@ STRUCTURES = st.one_of(
     st.builds(PolicyBundle, HASHES, UINT64, HASHES, HASHES),
     st.builds(CustodyManifest, UINT32, HASHES, UINT32, HASHES),
     st.builds(AddressProvenance, HASHES, TEXT, ADDRESSES),
-    st.builds(Suspend, HASHES),
+    st.builds(Suspend, HASHES, UINT64),
     st.builds(Revoke, HASHES, ADDRESSES),
 )
 GOOD = Withdrawal(

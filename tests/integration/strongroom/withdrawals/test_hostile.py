@@ -19,9 +19,11 @@ from tests.integration.strongroom.withdrawals.test_voiding import LONG, cancel
 
 
 def _suspend(stage: Stage) -> None:
-    typed = as_json(Suspend(stage.ref).typed(domain(stage.chain.chain_id)))
-    signature = sign(stage.cast.ada, typed)
-    stage.house.signer.suspend({"organisation": to_hex(stage.ref), "signature": signature})
+    with stage.unit() as uow:
+        version = policy.active(uow, stage.id).version
+    typed = as_json(Suspend(stage.ref, version).typed(domain(stage.chain.chain_id)))
+    body = {"organisation": to_hex(stage.ref), "version": version}
+    stage.house.signer.suspend({**body, "signature": sign(stage.cast.ada, typed)})
 
 
 def _lift(stage: Stage) -> None:

@@ -125,7 +125,7 @@ def lacking(it: Scene) -> list[dict[str, Any]]:
         "vault_permit": [payment, rejection | {"approvals": rejection["approvals"][:1]}],
         "policy_first": [first | {"officer_signatures": officers}],
         "policy_update": [company.policy_update(company.next_bundle(), one)],
-        "suspend": [{"organisation": company.reference} | signatures],
+        "suspend": [{"organisation": company.reference, "version": 1} | signatures],
         "revoke": [{"organisation": company.reference, "key": hot_address(hot)} | signatures],
         "relay": [
             ask_for(company, "sweep", **sweep(company, cleared=0)),

@@ -75,8 +75,8 @@ def cut_short(_stage: Stage, path: Path) -> None:
 
 
 def rewritten(_stage: Stage, path: Path) -> None:
-    """A refusal that never was."""
-    edited(path, "UPDATE receipt SET body = replace(body, 'refused', 'accepted') WHERE seq > 9")
+    """A request that is said to have been refused."""
+    edited(path, "UPDATE receipt SET body = replace(body, 'accepted', 'refused') WHERE seq > 3")
 
 
 def left_out(_stage: Stage, path: Path) -> None:

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from strongroom_protocol.intents import Suspend
-from tests.integration.strongroom_signer.people import CHAIN_ID
 from tests.integration.strongroom_signer.redteam.stage import (
     Attack,
     Scene,
@@ -61,8 +59,7 @@ def one_name_for_two_contents(it: Scene) -> Batch:
 
 def payment_behind_a_suspension(it: Scene) -> Batch:
     """A payment that arrives together with the word that stops it."""
-    signature = it.company.administrators[0].sign(Suspend(it.company.ref).digest(CHAIN_ID))
-    stop = {"organisation": it.company.reference, "signature": signature}
+    stop = it.company.suspension()
     return [
         (ask("suspend", stop), "ok"),
         (permit(it.company.payment(it.intent(), 0)), "suspended"),

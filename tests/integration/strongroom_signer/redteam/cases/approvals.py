@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from strongroom_protocol.addresses import checksum
 from strongroom_protocol.encoding import from_hex, to_hex
-from strongroom_protocol.intents import Revoke, Suspend
+from strongroom_protocol.intents import Revoke
 from strongroom_protocol.signatures import CURVE_ORDER
 from tests.integration.strongroom_signer.people import CHAIN_ID, Key
 from tests.integration.strongroom_signer.redteam.stage import Attack, Scene, ask, attack, permit
@@ -174,8 +174,22 @@ def removed_person_by_policy(it: Scene) -> Attack:
 @attack("not_administrator")
 def suspension_by_an_approver(it: Scene) -> Attack:
     """Somebody who is no administrator stops an organisation."""
-    signature = it.company.approvers[0].sign(Suspend(it.company.ref).digest(CHAIN_ID))
-    return ask("suspend", {"organisation": it.company.reference, "signature": signature})
+    return ask("suspend", it.company.suspension(it.company.approvers[0]))
+
+
+@attack("suspension_differs")
+def suspension_of_a_policy_that_is_over(it: Scene) -> Attack:
+    """An administrator's old word, kept, against a policy that the quorum has signed since."""
+    kept = it.company.suspension()
+    it.get("suspend", kept)
+    it.update(valid_until=it.company.bundle["valid_until"] - 1)
+    return ask("suspend", kept)
+
+
+@attack("suspension_differs")
+def suspension_of_policies_to_come(it: Scene) -> Attack:
+    """One administrator alone stops an organisation for ever."""
+    return ask("suspend", it.company.suspension(version=2**40))
 
 
 @attack("not_administrator")
@@ -191,6 +205,5 @@ def revocation_meant_for_another_key(it: Scene) -> Attack:
 @attack("suspended")
 def payment_of_a_suspended_organisation(it: Scene) -> Attack:
     """A fully approved payment after one administrator said stop."""
-    signature = it.company.administrators[1].sign(Suspend(it.company.ref).digest(CHAIN_ID))
-    it.get("suspend", {"organisation": it.company.reference, "signature": signature})
+    it.get("suspend", it.company.suspension(it.company.administrators[1]))
     return permit(it.company.payment(it.intent(), 0))

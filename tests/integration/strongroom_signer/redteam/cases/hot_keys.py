@@ -2,7 +2,7 @@
 
 from strongroom_protocol.addresses import Address, checksum, parse_address
 from strongroom_protocol.encoding import to_hex
-from strongroom_protocol.intents import Suspend, Withdrawal
+from strongroom_protocol.intents import Withdrawal
 from tests.integration.strongroom_signer.people import CHAIN_ID, STRANGE, screened
 from tests.integration.strongroom_signer.redteam.cases.spending import hot, paid, pay
 from tests.integration.strongroom_signer.redteam.stage import Attack, Scene, ask, attack
@@ -203,8 +203,7 @@ def another_organisation_cancels_a_hot_payment(it: Scene) -> Attack:
 def hot_bump_of_a_suspended_organisation(it: Scene) -> Attack:
     """A stopped organisation's payment, bumped."""
     body = paid(it)
-    signature = it.company.administrators[0].sign(Suspend(it.company.ref).digest(CHAIN_ID))
-    it.get("suspend", {"organisation": it.company.reference, "signature": signature})
+    it.get("suspend", it.company.suspension())
     return pay(bump(body))
 
 
