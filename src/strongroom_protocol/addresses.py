@@ -1,6 +1,7 @@
 """Ethereum addresses: 20 bytes inside, EIP-55 text outside."""
 
 import re
+from functools import lru_cache
 from typing import Final, NewType
 
 from strongroom_protocol.errors import ProtocolError
@@ -9,6 +10,7 @@ from strongroom_protocol.hashing import keccak256
 Address = NewType("Address", bytes)
 
 ZERO: Final = Address(bytes(20))
+ADDRESSES_KEPT: Final = 4096
 # Bit 0x20 is what tells "a" from "A": kept where the digit is a letter, and where EIP-55's hash
 # has a nibble of 8 or more.
 _LETTERS = bytes(0x20 if chr(code) in "abcdef" else 0 for code in range(256))
@@ -35,6 +37,12 @@ def parse_address(text: object) -> Address:
     """
     if not isinstance(text, str):
         raise AddressInvalid(f"an address must be text, not {type(text).__name__}")
+    return _parse(text)
+
+
+# The same few addresses stand in everything that an organisation signs.
+@lru_cache(maxsize=ADDRESSES_KEPT)
+def _parse(text: str) -> Address:
     if not _FORM.fullmatch(text):
         raise AddressInvalid(
             f"{text[:60]!r} is no address: it must be 0x and 40 hexadecimal digits, "
@@ -48,6 +56,7 @@ def parse_address(text: object) -> Address:
     return address
 
 
+@lru_cache(maxsize=ADDRESSES_KEPT)
 def checksum(address: bytes) -> str:
     """EIP-55 text of 20 bytes."""
     if len(address) != 20:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from strongroom_signer.errors import Refused
 DEPOSIT, SPENDING = 0, 1
 PURPOSES = ("deposit", "spending")
 FIRST_KEK = 1
+CHECKED_MAX = 4096
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sealed_account (
     account_index INTEGER PRIMARY KEY,
@@ -81,6 +83,8 @@ class Pool:
         path.touch(mode=0o600)
         os.chmod(path, 0o600)  # noqa: PTH101  (a Path of another flavour would do the same)
         self._seal = seal
+        # The same row under the same seal is what it was.
+        self._checked = lru_cache(maxsize=CHECKED_MAX)(self._check_row)
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
@@ -215,7 +219,7 @@ class Pool:
         row = self._connection.execute(query, values).fetchone()
         return None if row is None else self._checked(row)
 
-    def _checked(self, row: tuple[Any, ...]) -> Leaf:
+    def _check_row(self, row: tuple[Any, ...]) -> Leaf:
         account_index, branch, leaf_index, _, address, wrapped, kek, seal = row
         self._check_seal(seal, *row[:-1])
         return Leaf(account_index, leaf_index, Address(address), wrapped, branch, kek)

@@ -41,6 +41,11 @@ class Organisation:
 
 def find(house: House, ref: bytes) -> Organisation:
     """The organisation and its active policy; raises Refused when it is unknown."""
+    now = house.clock.now()
+    return house.journal.remembered(("organisation", ref, now), lambda: _read(house, ref, now))
+
+
+def _read(house: House, ref: bytes, now: int) -> Organisation:
     row = house.journal.one(
         "SELECT account_index, manifest_count, vault FROM organisation WHERE organisation = ?", ref
     )
@@ -49,7 +54,6 @@ def find(house: House, ref: bytes) -> Organisation:
             "organisation_unknown",
             "this organisation is not known here: its genesis and first policy come first",
         )
-    now = house.clock.now()
     digest, accepted_at, newest = house.journal.all(
         "SELECT digest, accepted_at, (SELECT digest FROM policy WHERE organisation = ?1"
         " ORDER BY version DESC LIMIT 1) FROM policy WHERE organisation = ?1 AND active_from <= ?2"

@@ -11,11 +11,11 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from strongroom_protocol.addresses import Address
 from strongroom_protocol.canonical import canonical_bytes, parse_json
@@ -23,6 +23,7 @@ from strongroom_protocol.errors import ProtocolError
 from strongroom_signer.clock import Clock
 from strongroom_signer.errors import Refused, Unfit, check
 from strongroom_signer.journal.schema import statements
+from strongroom_signer.journal.wal import PAGES_MAX
 
 MARK_BLOCK = 1000
 # A unit appends fewer receipts than this (a whole batch of requests, three receipts each), so the
@@ -32,6 +33,13 @@ RESERVE_MARGIN = 200
 CACHE_KIB = 32 * 1024
 GENESIS_HASH = bytes(32)
 FIRST_EPOCH = 1
+# What people decide, not what requests count.
+SELDOM_WRITTEN = frozenset(
+    {"organisation", "manifest", "policy", "suspension", "revocation", "first_seen", "epoch"}
+    | {"epoch_nonce", "list_version"}
+)
+REMEMBERED_MAX = 4096
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,11 +78,13 @@ class Journal:
         path.touch(mode=0o600)
         self.clock = clock
         self._marks = marks
+        self._remembered: dict[tuple[Any, ...], Any] = {}
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_MAX}")
         for statement in statements():
             self._connection.execute(statement)
         self.size, self.head = self._last_receipt()
@@ -146,6 +156,8 @@ class Journal:
 
     def add(self, table: str, *values: Any) -> None:
         """Insert one row; a row that exists already raises sqlite3.IntegrityError."""
+        if table in SELDOM_WRITTEN:
+            self._remembered.clear()
         places = ", ".join("?" * len(values))
         self._connection.execute(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608
 
@@ -158,11 +170,30 @@ class Journal:
         """All rows of a query."""
         return self._connection.execute(query, values).fetchall()
 
+    def remembered(self, name: tuple[Any, ...], read: Callable[[], T]) -> T:
+        """What `read` finds in tables of SELDOM_WRITTEN, not read again until one of them changes:
+        nobody else writes this store. `name` tells it from everything else that is remembered.
+        """
+        found = self._remembered.get(name, self)
+        if found is self:
+            if len(self._remembered) >= REMEMBERED_MAX:
+                self._remembered.clear()
+            found = self._remembered[name] = read()
+        return found  # type: ignore[no-any-return]  # `name` was remembered with this very type
+
     @property
     def epoch(self) -> int:
         """The store's epoch; intents bind to it."""
-        row = self.one("SELECT max(epoch) FROM epoch")
-        return FIRST_EPOCH if row is None or row[0] is None else int(row[0])
+        return self.epoch_began()[0]
+
+    def epoch_began(self) -> tuple[int, int]:
+        """The store's epoch, and when it began (Unix seconds)."""
+
+        def read() -> tuple[int, int]:
+            row = self.one("SELECT epoch, at FROM epoch ORDER BY epoch DESC LIMIT 1")
+            return (FIRST_EPOCH, 0) if row is None else (int(row[0]), int(row[1]))
+
+        return self.remembered(("epoch",), read)
 
     def close(self) -> None:
         """Mark the exact end, then let go of the store."""
@@ -200,6 +231,7 @@ class Journal:
             if nested:
                 self._connection.execute("RELEASE part")
         self.size, self.head = before
+        self._remembered.clear()
 
     def _last_receipt(self) -> tuple[int, bytes]:
         row = self.one("SELECT seq, hash FROM receipt ORDER BY seq DESC LIMIT 1")

@@ -228,9 +228,8 @@ def _check_bump(fees: Fees, last: Plan) -> None:
 def _take_nonce(house: House, key: Address, ref: bytes) -> int:
     """Last + 1 of (chain, key), never below what officers set with an epoch."""
     journal, chain_id = house.journal, house.config.chain_id
-    floor = journal.one(
-        "SELECT nonce FROM epoch_nonce WHERE key = ? ORDER BY epoch DESC LIMIT 1", key
-    )
+    query = "SELECT nonce FROM epoch_nonce WHERE key = ? ORDER BY epoch DESC LIMIT 1"
+    floor = journal.remembered(("epoch_nonce", key), lambda: journal.one(query, key))
     last = journal.one("SELECT max(nonce) FROM nonce WHERE chain_id = ? AND key = ?", chain_id, key)
     following = 0 if last is None or last[0] is None else int(last[0]) + 1
     nonce = max(following, int(floor[0]) if floor else 0)

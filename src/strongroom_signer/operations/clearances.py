@@ -35,9 +35,13 @@ def read_clearance(house: House, organisation: Organisation, value: object, path
 
 def highest_list_version(house: House) -> int:
     """The pinned minimum, or the highest version seen in any clearance that was used."""
-    row = house.journal.one("SELECT max(version) FROM list_version")
-    seen: Any = row[0] if row is not None else None
-    return max(house.config.list_version_min, int(seen or 0))
+
+    def read() -> int:
+        row = house.journal.one("SELECT max(version) FROM list_version")
+        seen: Any = row[0] if row is not None else None
+        return max(house.config.list_version_min, int(seen or 0))
+
+    return house.journal.remembered(("list_version",), read)
 
 
 def remember_list_version(house: House, clearance: Clearance) -> None:

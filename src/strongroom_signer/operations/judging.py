@@ -133,10 +133,9 @@ def _float(asset: str, wallet: Address) -> str:
 
 def _check_cooled(house: House, organisation: Organisation, to: Address) -> None:
     """A destination that is not in the book is the policy's to deny."""
-    row = house.journal.one(
-        "SELECT founding, at FROM first_seen WHERE organisation = ? AND address = ?",
-        organisation.ref,
-        to,
+    query = "SELECT founding, at FROM first_seen WHERE organisation = ? AND address = ?"
+    row = house.journal.remembered(
+        ("first_seen", organisation.ref, to), lambda: house.journal.one(query, organisation.ref, to)
     )
     if row is None or row[0]:
         return

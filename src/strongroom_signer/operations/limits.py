@@ -46,13 +46,13 @@ def count_spend(
 
 def _check_known(house: House) -> None:
     """After a lost journal nobody knows what its last day had counted: wait until it is over."""
-    row = house.journal.one("SELECT epoch, at FROM epoch ORDER BY epoch DESC LIMIT 1")
-    if row is None or row[0] == FIRST_EPOCH or house.clock.now() >= row[1] + DAY_SECONDS:
+    epoch, began = house.journal.epoch_began()
+    if epoch == FIRST_EPOCH or house.clock.now() >= began + DAY_SECONDS:
         return
     raise Refused(
         "limits_unknown",
-        f"epoch {row[0]} began lately and what the lost journal had counted is not known; limits "
-        f"count again from {row[1] + DAY_SECONDS} (Unix time)",
+        f"epoch {epoch} began lately and what the lost journal had counted is not known; limits "
+        f"count again from {began + DAY_SECONDS} (Unix time)",
         retryable=True,
     )
 

@@ -123,6 +123,7 @@ class Dispatcher:
             if turn.asked is not None and not turn.answer:
                 turn.answer = named[turn.asked.id].answer
             self._note(turn.op, turn.trace, turn.answer)
+        self._log.flush()
         return [turn.answer for turn in turns]
 
     def _sign(self, turns: Sequence[_Turn]) -> None:
@@ -196,6 +197,7 @@ class Dispatcher:
         """The receipt of a refusal, and its answer."""
         answer = self._refusal(op, trace, refusal)
         self._note(op, trace, answer)
+        self._log.flush()
         return answer
 
     def _refusal(self, op: str, trace: str, refusal: Refused) -> dict[str, Any]:
@@ -225,12 +227,16 @@ class Dispatcher:
     def _note(self, op: str, trace: str, answer: Mapping[str, Any]) -> None:
         outcome = "ok" if answer["ok"] else "refused"
         self.outcomes[op, outcome] = self.outcomes.get((op, outcome), 0) + 1
-        self.note(event="request", op=op, trace=trace, outcome=outcome, code=answer.get("code"))
+        self._write(event="request", op=op, trace=trace, outcome=outcome, code=answer.get("code"))
 
     def note(self, **facts: Any) -> None:
-        """One structured log line."""
+        """One structured log line, at once."""
+        self._write(**facts)
+        self._log.flush()
+
+    def _write(self, **facts: Any) -> None:
         line = {"process": "signer", "at": self._house.clock.now(), **facts}
-        print(json.dumps(line), file=self._log, flush=True)
+        self._log.write(json.dumps(line) + "\n")
 
 
 def _turn(request: Mapping[str, Any], api: bool) -> _Turn:

@@ -4,6 +4,7 @@ that the supervisor starts a new process; the same request then gets the same si
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from strongroom_signer.crash import CrashPoints
 from strongroom_signer.errors import TokenLost, Unfit
 from strongroom_signer.house import House
 from strongroom_signer.journal.store import Journal, TokenMarks
+from strongroom_signer.journal.wal import wal_moved
 from strongroom_signer.memory import harden_process
 from strongroom_signer.pool import Pool
 from strongroom_signer.serve.dispatch import Dispatcher
@@ -41,6 +43,8 @@ TRIAL_WORDS = (
     "has the money. Unset STRONGROOM_SOFTHSM_TRIAL and use a hardware token"
 )
 SEALS_MAX = 8192
+GARBAGE_THRESHOLD = 50_000
+JOURNAL = "journal.sqlite"
 CLOCK_MIN = 1_750_000_000
 
 
@@ -66,7 +70,7 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         keyring = Keyring(token)
         config = sealed.load(settings.directory / "config.json", keyring)
         trial = _on_trial(settings, config, token)
-        journal = Journal(settings.directory / "journal.sqlite", clock, TokenMarks(token))
+        journal = Journal(settings.directory / JOURNAL, clock, TokenMarks(token))
         if audited is not None:
             _begin(journal, settings.directory, audited)
     except BaseException:
@@ -143,8 +147,13 @@ def serve(settings: Settings) -> None:
             snapshot = Snapshot()
             health = serve_health(settings.health_port, snapshot)
             dispatcher.note(event="serving", chain_id=settings.chain_id)
+            # Nothing that stands now will be garbage; what a request leaves has no cycles.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GARBAGE_THRESHOLD)
             try:
-                server.run(stop, lambda: snapshot.beat(house.journal.size, dispatcher.outcomes))
+                with wal_moved(settings.directory / JOURNAL):
+                    server.run(stop, lambda: snapshot.beat(house.journal.size, dispatcher.outcomes))
             finally:
                 if health is not None:
                     health.shutdown()

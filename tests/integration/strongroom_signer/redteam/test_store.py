@@ -81,7 +81,7 @@ def rewritten(_stage: Stage, path: Path) -> None:
 
 def left_out(_stage: Stage, path: Path) -> None:
     """One receipt of the past taken away."""
-    edited(path, "DELETE FROM receipt WHERE seq = 10")
+    edited(path, "DELETE FROM receipt WHERE seq = 4")
 
 
 def of_another_past(_stage: Stage, path: Path) -> None:
