@@ -1,6 +1,7 @@
 """The journal refuses to forget: append-only tables, a hash chain, all or nothing."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from strongroom_signer.clock import FixedClock
 from strongroom_signer.errors import Impossible, Refused, Unfit
 from strongroom_signer.journal.schema import TABLES
 from strongroom_signer.journal.store import MARK_BLOCK, RESERVE_MARGIN, Journal, Mark
+from strongroom_signer.journal.wal import wal_moved
 
 
 class OneMark:
@@ -262,4 +264,43 @@ def test_a_clock_behind_the_journal_stops_the_start(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite", FixedClock(1_799_999_999), marks)
     with pytest.raises(Unfit, match="clock"):
         journal.begin()
+    journal.close()
+
+
+def test_what_is_remembered_is_forgotten_with_the_unit_that_is_rolled_back(tmp_path: Path) -> None:
+    journal = opened(tmp_path, OneMark())
+    query = "SELECT max(version) FROM list_version"
+
+    def seen() -> object:
+        return journal.remembered(("list",), lambda: journal.all(query)[0][0])
+
+    def fail_after_reading() -> None:
+        with journal.unit():
+            journal.add("list_version", 7, journal.clock.now())
+            assert seen() == 7
+            raise Refused("test", "undone")
+
+    assert seen() is None
+    with pytest.raises(Refused):
+        fail_after_reading()
+    assert seen() is None
+    with journal.unit():
+        with pytest.raises(Refused):
+            fail_after_reading()
+        assert seen() is None
+        journal.add("list_version", 8, journal.clock.now())
+    assert seen() == 8
+    journal.close()
+
+
+def test_what_is_committed_moves_into_the_store_beside_its_writer(tmp_path: Path) -> None:
+    journal = opened(tmp_path, OneMark())
+    path, before = tmp_path / "journal.sqlite", (tmp_path / "journal.sqlite").stat().st_size
+    with wal_moved(path):
+        add_receipts(journal, 200)
+        deadline = time.monotonic() + 20
+        while path.stat().st_size == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert path.stat().st_size > before
+    journal.verify_chain()
     journal.close()
