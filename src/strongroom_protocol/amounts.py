@@ -11,6 +11,8 @@ from strongroom_protocol.errors import ProtocolError
 UNITS_MAX = 2**256 - 1
 # EVM tokens store decimals in one byte, but nothing beyond this has ever been worth listing.
 SCALE_MAX = 36
+# Assets with at most so many decimals are shown with all of them: 4,000.50 EUR.
+CENTS = 2
 # Longer than 2^256 - 1 with every decimal written out.
 TEXT_MAX = 120
 
@@ -155,3 +157,12 @@ def format_amount(amount: Amount) -> str:
     digits = str(amount.units).rjust(scale + 1, "0")
     fraction = digits[-scale:].rstrip("0")
     return f"{digits[:-scale]}.{fraction}" if fraction else digits[:-scale]
+
+
+def grouped(amount: Amount) -> str:
+    """For people: thousands set apart, cents written out: 1,250,000.50."""
+    scale = amount.asset.scale
+    whole, point, rest = format_amount(amount).partition(".")
+    if 0 < scale <= CENTS:
+        point, rest = ".", rest.ljust(scale, "0")
+    return f"{int(whole):,}{point}{rest}"
