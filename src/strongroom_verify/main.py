@@ -1,4 +1,6 @@
-"""`strongroom-verify BUNDLE`: the command that an auditor runs, offline."""
+"""`strongroom-verify BUNDLE`: the command that an auditor runs, offline. The other one is
+`strongroom-verify safe-hash`.
+"""
 
 import argparse
 import json
@@ -7,6 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from strongroom_verify import safe_hash
 from strongroom_verify.findings import Outcome
 from strongroom_verify.verify import Report, verify
 
@@ -16,7 +19,10 @@ _COLOURS = {"PASS": "32", "FAIL": "31", "NOT CHECKED": "33"}
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns 0 when the bundle is accepted, 1 when not, 2 for wrong usage."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["safe-hash"]:
+        return safe_hash.main(given[1:])
+    options = _parser().parse_args(given)
     try:
         report = verify(options.bundle, _log_key(options.log_key))
     except OSError as error:
@@ -101,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="strongroom-verify",
         description="Check an export of Strongroom offline, trusting nobody but the log's key.",
-        epilog="Ends with 0 when the bundle is accepted, 1 when it is not, 2 for wrong usage.",
+        epilog="Ends with 0 when the bundle is accepted, 1 when it is not, 2 for wrong usage. "
+        "Another command, `strongroom-verify safe-hash --help`, reads Safe transactions.",
     )
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the export's zip file")
     parser.add_argument(
