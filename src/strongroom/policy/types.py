@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
+from strongroom_protocol.addresses import Address
 from strongroom_protocol.authority import Bundle
 
 
@@ -48,3 +50,60 @@ class ActiveBundle:
     digest: bytes
     bundle: Bundle
     content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """What is proposed about an address: its label, whose it is, its tags, and why."""
+
+    address: Address
+    label: str
+    owner: str
+    tags: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How an address was shown to be somebody's: eip191, eip712 or test_payment."""
+
+    method: str
+    statement: str
+    evidence: bytes
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One proposal and its outcome (None = open); people by name."""
+
+    id: UUID
+    kind: str
+    address: Address
+    label: str
+    owner: str
+    tags: tuple[str, ...]
+    why: str
+    proposed_by: str
+    proposed_at: datetime
+    outcome: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BookEntry:
+    """An agreed address. `usable_from`: when the signer lets it be paid; None = not in the active
+    policy yet.
+    """
+
+    address: Address
+    label: str
+    owner: str
+    tags: tuple[str, ...]
+    proposed_by: str
+    agreed_by: str
+    agreed_at: datetime
+    proofs: tuple[Proof, ...]
+    usable_from: datetime | None
