@@ -8,7 +8,10 @@ from strongroom_verify.typed_data import Message
 from tests.factories.parts.anvil import Chain
 from tests.integration.contracts.stage import DEPLOYER, call_data, create2, creation_of
 
-SIGNATURE = "getTransactionHash(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,uint256)"
+SIGNATURE = (
+    "getTransactionHash(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,"
+    "uint256)"
+)
 NAMES = (
     "to", "value", "data", "operation", "safeTxGas", "baseGas", "gasPrice", "gasToken",
     "refundReceiver", "nonce",
