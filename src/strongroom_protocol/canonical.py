@@ -84,6 +84,8 @@ def _check_brackets(data: bytes) -> None:
     """Before Python's parser, which recurses in C and can take the process with it. Each round
     takes the innermost pairs away; brackets without a partner are the parser's to refuse.
     """
+    if data.count(b"[") + data.count(b"{") <= DEPTH_MAX:
+        return
     left = _STRINGS.sub(b"", data).translate(_ROUND, _NO_BRACKETS)
     for _ in range(DEPTH_MAX):
         left = left.replace(b"[]", b"")

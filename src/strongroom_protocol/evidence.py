@@ -5,6 +5,7 @@ Everything is recovered from signatures; nothing that is merely said counts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from cryptography.exceptions import InvalidSignature
@@ -267,7 +268,7 @@ def open_clearance(
     """
     clearance = parse_clearance(document)
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, clearance.signed_bytes())
+        _screener(public_key).verify(signature, clearance.signed_bytes())
     except InvalidSignature as error:
         raise EvidenceRefused(
             "the screener did not sign this", code="evidence.clearance"
@@ -284,6 +285,9 @@ def open_clearance(
             code="evidence.list_outdated",
         )
     return clearance
+
+
+_screener = lru_cache(maxsize=16)(Ed25519PublicKey.from_public_bytes)
 
 
 def _deposit(value: object, path: str) -> ClearedDeposit:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from strongroom_protocol.addresses import Address
@@ -27,6 +28,8 @@ from strongroom_signer.errors import Refused
 
 Signable = Authorization | LegacyTransaction | Transaction1559 | SetCodeTransaction
 Encoder = Callable[..., bytes]
+# More than a batch signs.
+AGREED_MAX = 1024
 _TRANSACTIONS: Mapping[type, Encoder] = {
     Authorization: second.authorization,
     LegacyTransaction: second.legacy,
@@ -40,8 +43,11 @@ _STATEMENTS: Mapping[type, Encoder] = {
 }
 
 
+@lru_cache(maxsize=AGREED_MAX)
 def agreed(signable: Signable) -> bytes:
-    """What the sender of a transaction, or an account that delegates, signs."""
+    """What the sender of a transaction, or an account that delegates, signs. It is asked for when
+    the transaction is entered and when it is signed: the very same fields, encoded twice once.
+    """
     return _same(signable.signing_hash(), _TRANSACTIONS[type(signable)], _plain(signable))
 
 

@@ -14,6 +14,8 @@ goes on from there contradicts neither.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from strongroom_protocol.canonical import canonical_bytes, parse_json
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.hashing import keccak256
@@ -21,13 +23,23 @@ from strongroom_signer.errors import require
 from strongroom_signer.house import House, Once, Plan
 
 
-def enter(house: House, once: Once, trace: str) -> tuple[Plan, Plan | None]:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A request as the journal has it; `answer` only where it was stored before."""
+
+    number: int
+    plan: Plan
+    answer: Plan | None = None
+
+
+def enter(house: House, once: Once, trace: str) -> Entry:
     """Inside a unit: all checks and effects, then the request that they refer to, its receipt.
-    The plan, and the answer where one is stored. Raises whatever the checks do.
+    Raises whatever the checks do.
     """
     journal = house.journal
     row = journal.one(
-        "SELECT identity, plan, body FROM request LEFT JOIN answer ON request_id = id WHERE id = ?",
+        "SELECT identity, number, plan, body FROM request LEFT JOIN answer USING (number)"
+        " WHERE id = ?",
         once.id,
     )
     if row is None:
@@ -36,28 +48,29 @@ def enter(house: House, once: Once, trace: str) -> tuple[Plan, Plan | None]:
         plan = once.prepare()
         text = canonical_bytes(plan)
         now = house.clock.now()
-        journal.add("request", once.id, once.op, once.identity, text.decode(), now)
+        row_of = (once.id, once.op, once.identity, text.decode(), now)
+        number = journal.add("request", None, *row_of)
         journal.receipt(_facts(once, "accepted", trace, text))
-        return plan, None
+        return Entry(number, plan)
     require(
         bytes(row[0]) == once.identity,
         "request_differs",
         "this request was made before with other contents, and its name is used up; make a new "
         "request",
     )
-    plan = parse_json(row[1].encode())
-    if row[2] is not None:
-        return plan, parse_json(row[2].encode())
+    number, plan = row[1], parse_json(row[2].encode())
+    if row[3] is not None:
+        return Entry(number, plan, parse_json(row[3].encode()))
     once.still()
-    return plan, None
+    return Entry(number, plan)
 
 
-def settle(house: House, once: Once, trace: str, plan: Plan, answer: Plan) -> None:
+def settle(house: House, once: Once, trace: str, entry: Entry, answer: Plan) -> None:
     """Inside a unit: what was signed, for every retry."""
     text = canonical_bytes(answer)
-    house.journal.add("answer", once.id, text.decode(), house.clock.now())
+    house.journal.add("answer", entry.number, text.decode(), house.clock.now())
     if once.settle is not None:
-        once.settle(plan, answer)
+        once.settle(entry.plan, answer)
     house.journal.receipt(_facts(once, "signed", trace, text))
 
 

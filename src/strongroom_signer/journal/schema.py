@@ -3,7 +3,7 @@ Units are decimal text (they exceed 64 bits); times are Unix seconds by the sign
 """
 
 # A request is inserted after the effects that refer to it, in the same unit.
-LATER = "REFERENCES request DEFERRABLE INITIALLY DEFERRED"
+LATER = "REFERENCES request (id) DEFERRABLE INITIALLY DEFERRED"
 TABLES = {
     "receipt": """
         seq INTEGER PRIMARY KEY, body TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL
@@ -16,11 +16,11 @@ TABLES = {
         PRIMARY KEY (key, epoch)
     """,
     "request": """
-        id BLOB PRIMARY KEY CHECK (length(id) = 32), op TEXT NOT NULL, identity BLOB NOT NULL,
-        plan TEXT NOT NULL, at INTEGER NOT NULL
+        number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
+        op TEXT NOT NULL, identity BLOB NOT NULL, plan TEXT NOT NULL, at INTEGER NOT NULL
     """,
-    "answer": f"""
-        request_id BLOB PRIMARY KEY {LATER}, body TEXT NOT NULL, at INTEGER NOT NULL
+    "answer": """
+        number INTEGER PRIMARY KEY REFERENCES request, body TEXT NOT NULL, at INTEGER NOT NULL
     """,
     "organisation": """
         organisation BLOB PRIMARY KEY CHECK (length(organisation) = 32),
@@ -57,12 +57,13 @@ TABLES = {
     """,
     "spend": """
         request_id BLOB NOT NULL, organisation BLOB NOT NULL, counter TEXT NOT NULL,
-        units TEXT NOT NULL, total TEXT NOT NULL, bucket INTEGER NOT NULL
+        units TEXT NOT NULL, total TEXT NOT NULL, bucket INTEGER NOT NULL,
+        number INTEGER NOT NULL, PRIMARY KEY (organisation, counter, bucket, number)
     """,
     "list_version": "version INTEGER PRIMARY KEY, at INTEGER NOT NULL",
     "nonce": """
         chain_id INTEGER NOT NULL, key BLOB NOT NULL, nonce INTEGER NOT NULL, ref BLOB NOT NULL,
-        PRIMARY KEY (chain_id, key, nonce), UNIQUE (chain_id, key, ref)
+        PRIMARY KEY (chain_id, key, nonce)
     """,
     "attempt": """
         key BLOB NOT NULL, ref BLOB NOT NULL, attempt INTEGER NOT NULL,
@@ -92,7 +93,6 @@ TABLES = {
     """,
 }
 INDEXES = (
-    "CREATE INDEX IF NOT EXISTS spend_by_day ON spend (organisation, counter, bucket)",
     "CREATE INDEX IF NOT EXISTS sent_for ON attempt (subject, purpose, ref) WHERE subject <> ref",
     "CREATE INDEX IF NOT EXISTS checkpoint_by_request ON checkpoint (request_id)",
     "CREATE INDEX IF NOT EXISTS vault_nonce_by_intent ON vault_nonce (vault, intent)",
@@ -102,8 +102,9 @@ INDEXES = (
 )
 
 
-# A row under its own name is one page to write; one beside an index of its name would be two.
-_IN_ORDER = frozenset({"receipt", "spend"})
+# Long rows stand in the order of time: many of a batch share a page, and only their names (hashes)
+# are entered all over an index. The others are short and stand under their own names.
+_IN_ORDER = frozenset({"receipt", "request", "answer"})
 
 
 def _kind(table: str) -> str:

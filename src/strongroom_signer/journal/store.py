@@ -2,7 +2,7 @@
 keeps an older copy from being passed off as the present one.
 
 The mark says: epoch, a receipt's position and hash, and how far receipts are reserved ahead. It is
-renewed at every start, every 1,000 receipts and at a clean end. A store that lacks the marked
+renewed at every start, within each 1,000 receipts and at a clean end. A store that lacks the marked
 receipt, or has more than was reserved, is refused.
 """
 
@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -29,6 +29,8 @@ MARK_BLOCK = 1000
 # A unit appends fewer receipts than this (a whole batch of requests, three receipts each), so the
 # store never outruns what was reserved.
 RESERVE_MARGIN = 200
+# Nobody waits for a mark that is renewed earlier than it must be.
+IDLE_MARGIN = 400
 # Names are hashes, so each entry touches pages all over the store.
 CACHE_KIB = 32 * 1024
 GENESIS_HASH = bytes(32)
@@ -143,8 +145,8 @@ class Journal:
             self._open = nested
             if not (nested or synced):
                 self._connection.execute("PRAGMA synchronous = FULL")
-        if not nested and self._reserved_to and self.size > self._reserved_to - RESERVE_MARGIN:
-            self._reserve()
+        if not nested:
+            self._renew(RESERVE_MARGIN)
 
     def receipt(self, facts: dict[str, Any]) -> None:
         """Append a receipt to the chain; only inside a unit. Never a secret among `facts`."""
@@ -154,12 +156,15 @@ class Journal:
         self.add("receipt", self.size + 1, body.decode(), self.head, digest)
         self.size, self.head = self.size + 1, digest
 
-    def add(self, table: str, *values: Any) -> None:
-        """Insert one row; a row that exists already raises sqlite3.IntegrityError."""
+    def add(self, table: str, *values: Any) -> int:
+        """Insert one row; a row that exists already raises sqlite3.IntegrityError. Its number,
+        where the table counts its rows.
+        """
         if table in SELDOM_WRITTEN:
             self._remembered.clear()
         places = ", ".join("?" * len(values))
-        self._connection.execute(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608
+        query = f"INSERT INTO {table} VALUES ({places})"  # noqa: S608  (names of ours)
+        return self._connection.execute(query, values).lastrowid or 0
 
     def one(self, query: str, *values: Any) -> tuple[Any, ...] | None:
         """First row of a query, or None."""
@@ -171,15 +176,21 @@ class Journal:
         return self._connection.execute(query, values).fetchall()
 
     def remembered(self, name: tuple[Any, ...], read: Callable[[], T]) -> T:
-        """What `read` finds in tables of SELDOM_WRITTEN, not read again until one of them changes:
-        nobody else writes this store. `name` tells it from everything else that is remembered.
+        """What `read` finds in tables of SELDOM_WRITTEN, not read again until one of them changes
+        or a unit is rolled back: nobody else writes this store. `name` tells it from everything
+        else that is remembered. Of other tables only what `remember` keeps up with them.
         """
         found = self._remembered.get(name, self)
         if found is self:
-            if len(self._remembered) >= REMEMBERED_MAX:
-                self._remembered.clear()
-            found = self._remembered[name] = read()
+            found = read()
+            self.remember(name, found)
         return found  # type: ignore[no-any-return]  # `name` was remembered with this very type
+
+    def remember(self, name: tuple[Any, ...], value: object) -> None:
+        """What `remembered` would read from now on: its writer has just added it."""
+        if len(self._remembered) >= REMEMBERED_MAX:
+            self._remembered.clear()
+        self._remembered[name] = value
 
     @property
     def epoch(self) -> int:
@@ -194,6 +205,11 @@ class Journal:
             return (FIRST_EPOCH, 0) if row is None else (int(row[0]), int(row[1]))
 
         return self.remembered(("epoch",), read)
+
+    def idle(self) -> None:
+        """What would keep somebody waiting later, done while nobody waits."""
+        with suppress(Refused):  # the unit that needs it will say so
+            self._renew(IDLE_MARGIN)
 
     def close(self) -> None:
         """Mark the exact end, then let go of the store."""
@@ -253,14 +269,23 @@ class Journal:
                 "newest copy, or let the officers open a new epoch ('ceremony epoch')"
             )
 
+    def _renew(self, margin: int) -> None:
+        if self._reserved_to and self.size > self._reserved_to - margin:
+            self._reserve()
+
     def _reserve(self) -> None:
-        """The receipt first, then the mark: a crash between leaves the store ahead, not behind."""
-        self._reserved_to = 0
-        with self.unit():
-            self.receipt({"op": "mark", "outcome": "reserved", "receipts": MARK_BLOCK})
-        reserved_to = self.size + MARK_BLOCK
-        self._marks.write(Mark(self.epoch, self.size, self.head.hex(), reserved_to))
-        self._reserved_to = reserved_to
+        """The receipt first, then the mark: a crash between leaves the store ahead, not behind.
+        What was reserved before holds if there is neither.
+        """
+        reserved_to, self._reserved_to = self._reserved_to, 0
+        try:
+            with self.unit():
+                self.receipt({"op": "mark", "outcome": "reserved", "receipts": MARK_BLOCK})
+            ahead = self.size + MARK_BLOCK
+            self._marks.write(Mark(self.epoch, self.size, self.head.hex(), ahead))
+            reserved_to = ahead
+        finally:
+            self._reserved_to = reserved_to
 
 
 class TokenMarks:

@@ -27,7 +27,8 @@ from strongroom_signer.authority.organisations import Organisation
 from strongroom_signer.errors import require
 from strongroom_signer.house import House, Once, Plan
 from strongroom_signer.operations.calls import Call, describe
-from strongroom_signer.operations.leaves import listed_leaf, own_spending_key
+from strongroom_signer.operations.leaves import listed_leaf
+from strongroom_signer.pool import Leaf
 
 FEE_NAMES = ("gas", "max_fee_per_gas", "max_priority_fee_per_gas")
 ATTEMPTS_MAX = 50
@@ -53,8 +54,9 @@ class Fees:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt that is asked for; `key` is the address that sends. `content` is what every bump
-    must repeat, `request_id` the attempt's own name.
+    """One attempt that is asked for; `key` is the address that sends, `leaf` what it is in the key
+    table, None = the relay's. `content` is what every bump must repeat, `request_id` the attempt's
+    own name.
     """
 
     op: str
@@ -66,6 +68,7 @@ class Attempt:
     organisation: Organisation
     request_id: bytes
     content: bytes
+    leaf: Leaf | None = None
 
 
 def once(
@@ -257,9 +260,9 @@ def _sign(house: House, asked: Attempt, plan: Plan) -> Plan:
 
 
 def _signature(house: House, asked: Attempt, digest: bytes) -> Signature:
-    if asked.key == house.config.keys.relay:
+    leaf = asked.leaf
+    if leaf is None:
         return house.keyring.relay(digest)
-    leaf = own_spending_key(house, asked.organisation, asked.key)
     return house.keyring.leaf(leaf.address, leaf.wrapped, digest, leaf.kek)
 
 

@@ -58,7 +58,7 @@ def vault_execution(house: House, organisation: Organisation, members: Members) 
     tx_hash = members.hash32("safe_tx_hash")
     row = house.journal.one(
         "SELECT plan, body FROM vault_nonce JOIN request ON request.id = vault_nonce.request_id"
-        " JOIN answer USING (request_id) WHERE safe_tx_hash = ? AND vault = ?",
+        " JOIN answer USING (number) WHERE safe_tx_hash = ? AND vault = ?",
         tx_hash,
         organisation.vault,
     )

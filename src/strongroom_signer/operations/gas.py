@@ -67,7 +67,7 @@ def _attempt(
         raise Refused("mandate_missing", "the signed policy gives no mandate to feed gas")
     else:
         source = organisation.bundle.gas.source
-    own_spending_key(house, organisation, source)
+    leaf = own_spending_key(house, organisation, source)
     content = {name: value for name, value in body.items() if name not in ("attempt", "fees")}
     return attempts.Attempt(
         op="gas_topup",
@@ -79,6 +79,7 @@ def _attempt(
         organisation=organisation,
         request_id=keccak256(ref + number.to_bytes(4, "big")),
         content=keccak256(canonical_bytes(content)),
+        leaf=leaf,
     )
 
 

@@ -7,6 +7,8 @@ one: what was counted lately is the newest total less the one before the window.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from strongroom_signer.errors import Refused
 from strongroom_signer.house import House
 from strongroom_signer.journal.store import FIRST_EPOCH
@@ -14,6 +16,17 @@ from strongroom_signer.journal.store import FIRST_EPOCH
 BUCKET_SECONDS = 3 * 3600
 BUCKETS_BEFORE = 8
 DAY_SECONDS = 86_400
+# Above every bucket.
+EVER = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """A row of a counter: everything that was counted up to it."""
+
+    total: int
+    bucket: int
+    number: int
 
 
 def spent_units(house: House, organisation: bytes, counter: str) -> int:
@@ -21,15 +34,9 @@ def spent_units(house: House, organisation: bytes, counter: str) -> int:
     text that names what is counted. Raises Refused, retryable: limits_unknown.
     """
     _check_known(house)
-    before = house.journal.one(
-        "SELECT total FROM spend WHERE organisation = ? AND counter = ? AND bucket < ?"
-        " ORDER BY bucket DESC, rowid DESC LIMIT 1",
-        organisation,
-        counter,
-        house.clock.now() // BUCKET_SECONDS - BUCKETS_BEFORE,
-    )
-    total, _ = _newest(house, organisation, counter)
-    return total - (int(before[0]) if before else 0)
+    window = house.clock.now() // BUCKET_SECONDS - BUCKETS_BEFORE
+    before = _last(house, organisation, counter, window)
+    return _last(house, organisation, counter).total - before.total
 
 
 def count_spend(
@@ -38,10 +45,12 @@ def count_spend(
     """Inside a unit: this request spends, on each of its counters once. It is not given back, even
     if nothing is mined.
     """
-    total, bucket = _newest(house, organisation, counter)
-    now = max(bucket, house.clock.now() // BUCKET_SECONDS)
-    row = (organisation, counter, str(units), str(total + units), now)
-    house.journal.add("spend", request_id, *row)
+    last = _last(house, organisation, counter)
+    bucket = max(last.bucket, house.clock.now() // BUCKET_SECONDS)
+    new = _Count(last.total + units, bucket, last.number + 1)
+    row = (str(units), str(new.total), new.bucket, new.number)
+    house.journal.add("spend", request_id, organisation, counter, *row)
+    house.journal.remember(("spend", organisation, counter, EVER), new)
 
 
 def _check_known(house: House) -> None:
@@ -57,15 +66,20 @@ def _check_known(house: House) -> None:
     )
 
 
-def _newest(house: House, organisation: bytes, counter: str) -> tuple[int, int]:
-    """Everything that was ever counted, and the bucket of the last time."""
-    row = house.journal.one(
-        "SELECT total, bucket FROM spend WHERE organisation = ? AND counter = ?"
-        " ORDER BY bucket DESC, rowid DESC LIMIT 1",
-        organisation,
-        counter,
+def _last(house: House, organisation: bytes, counter: str, before: int = EVER) -> _Count:
+    """The last count in a bucket below `before`. No bucket but the newest gets another one, and
+    that is remembered as it is written.
+    """
+    query = (
+        "SELECT total, bucket, number FROM spend WHERE organisation = ? AND counter = ?"
+        " AND bucket < ? ORDER BY bucket DESC, number DESC LIMIT 1"
     )
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+    def read() -> _Count:
+        row = house.journal.one(query, organisation, counter, before)
+        return _Count(int(row[0]), row[1], row[2]) if row else _Count(0, 0, 0)
+
+    return house.journal.remembered(("spend", organisation, counter, before), read)
 
 
 # Sweeps need nobody's word, so who plans them could burn the house's gas money on dust: a day's

@@ -50,7 +50,7 @@ def spending_payment(house: House, body: dict[str, Any], _trace: str) -> Once | 
     asked = _read(house, members)
     purpose = members.choice("kind", frozenset({PAYMENT, attempts.CANCEL}))
     number, is_payment = attempts.read_number(members), purpose == PAYMENT
-    own_spending_key(house, asked.organisation, asked.intent.wallet)
+    leaf = own_spending_key(house, asked.organisation, asked.intent.wallet)
     name = keccak256(b"spending" + asked.intent_id + number.to_bytes(4, "big"))
     attempt = attempts.Attempt(
         op="spending_payment",
@@ -62,6 +62,7 @@ def spending_payment(house: House, body: dict[str, Any], _trace: str) -> Once | 
         organisation=asked.organisation,
         request_id=asked.intent_id if is_payment and number == 0 else name,
         content=keccak256(purpose.encode() + asked.intent_id),
+        leaf=leaf,
     )
     if members.boolean("dry_run"):
         return _dry_verdict(house, asked, is_payment=is_payment)

@@ -74,8 +74,8 @@ _FAILURES = (Refused, ProtocolError, sqlite3.IntegrityError)
 
 @dataclass(slots=True)
 class _Turn:
-    """One request of a batch on its way to `answer`; `asked` and `plan` where a key is to be used,
-    and then what it `signed`, or why not.
+    """One request of a batch on its way to `answer`; `asked` and `entry` where a key is to be
+    used, and then what it `signed`, or why not.
     """
 
     request: Mapping[str, Any]
@@ -83,7 +83,7 @@ class _Turn:
     op: str
     trace: str
     asked: Once | None = None
-    plan: Plan = field(default_factory=dict)
+    entry: honour.Entry | None = None
     signed: Plan | Exception | None = None
     answer: dict[str, Any] = field(default_factory=dict)
 
@@ -130,9 +130,9 @@ class Dispatcher:
         """Keys are used while no unit is open."""
         self._house.crash.pass_by("sign.after_journal")
         for turn in turns:
-            if turn.asked is not None:
+            if turn.asked is not None and turn.entry is not None:
                 try:
-                    turn.signed = turn.asked.sign(turn.plan)
+                    turn.signed = turn.asked.sign(turn.entry.plan)
                 except (Refused, ProtocolError) as failure:
                     turn.signed = failure
         self._house.crash.pass_by("sign.after_sign")
@@ -180,7 +180,8 @@ class Dispatcher:
         asked = OPERATIONS[turn.op](self._house, body, turn.trace)
         if isinstance(asked, Once):
             turn.asked = asked
-            turn.plan, answer = honour.enter(self._house, asked, turn.trace)
+            turn.entry = honour.enter(self._house, asked, turn.trace)
+            answer = turn.entry.answer
         else:
             answer = asked
         if answer is not None:
@@ -189,8 +190,8 @@ class Dispatcher:
     def _settle(self, turn: _Turn) -> None:
         if isinstance(turn.signed, Exception):
             raise turn.signed
-        if turn.asked is not None and turn.signed is not None:
-            honour.settle(self._house, turn.asked, turn.trace, turn.plan, turn.signed)
+        if turn.asked is not None and turn.entry is not None and turn.signed is not None:
+            honour.settle(self._house, turn.asked, turn.trace, turn.entry, turn.signed)
             turn.answer = {"ok": True, "body": turn.signed}
 
     def refuse(self, op: str, trace: str, refusal: Refused) -> dict[str, Any]:

@@ -71,12 +71,21 @@ class Server:
         self._peers: dict[int, _Peer] = {}
         self._large_uid = -1
 
-    def run(self, stop: threading.Event, tick: Callable[[], None] = lambda: None) -> None:
-        """Until `stop`; `tick` is called a few times a second."""
+    def run(
+        self,
+        stop: threading.Event,
+        tick: Callable[[], None] = lambda: None,
+        idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Until `stop`; `tick` is called a few times a second, `idle` when nobody waits."""
         next_tick, waiting = 0.0, False
         try:
             while not stop.is_set():
-                for key, _ in self._selector.select(0 if waiting else TICK_SECONDS):
+                events = self._selector.select(0)
+                if not (events or waiting):
+                    idle()
+                    events = self._selector.select(TICK_SECONDS)
+                for key, _ in events:
                     if key.fileobj is self._listener:
                         self._accept()
                     elif key.fd in self._peers:

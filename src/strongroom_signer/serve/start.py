@@ -151,9 +151,13 @@ def serve(settings: Settings) -> None:
             gc.collect()
             gc.freeze()
             gc.set_threshold(GARBAGE_THRESHOLD)
+
+            def beat() -> None:
+                snapshot.beat(house.journal.size, dispatcher.outcomes)
+
             try:
                 with wal_moved(settings.directory / JOURNAL):
-                    server.run(stop, lambda: snapshot.beat(house.journal.size, dispatcher.outcomes))
+                    server.run(stop, beat, house.journal.idle)
             finally:
                 if health is not None:
                     health.shutdown()

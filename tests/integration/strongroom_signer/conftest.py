@@ -161,6 +161,7 @@ def only_what_both_encoders_made(keyring: Keyring) -> Iterator[None]:
     A test that signs with a key of the token itself is not asking.
     """
     made: set[bytes] = set()
+    agreement.agreed.cache_clear()
     asking: list[bool] = []
     agree, sign, answer_all = agreement._same, keyring._sign, Dispatcher.answer_all
 

@@ -10,7 +10,7 @@ import pytest
 
 from strongroom_protocol.hashing import keccak256
 from strongroom_signer.authority import organisations
-from strongroom_signer.errors import Impossible
+from strongroom_signer.errors import Impossible, Refused
 from strongroom_signer.operations.limits import BUCKET_SECONDS, count_spend, spent_units
 from strongroom_signer.pool import Pool
 from tests.integration.strongroom_signer.conftest import Desk
@@ -95,7 +95,7 @@ def test_counters_equal_the_sum_of_what_was_counted_in_their_window(desk: Desk) 
         name = keccak256(b"growth %d" % number)
         with journal.unit():
             count_spend(desk.house, name, ref, counter, number**9)
-            journal.add("request", name, "test", b"", "{}", desk.clock.now())
+            journal.add("request", None, name, "test", b"", "{}", desk.clock.now())
         for ref in (one, two):
             for counter in ("EUR/2", "EUR/2 of a key", "never"):
                 lately = [
@@ -106,6 +106,23 @@ def test_counters_equal_the_sum_of_what_was_counted_in_their_window(desk: Desk) 
                 assert spent_units(desk.house, ref, counter) == sum(lately)
         desk.clock.advance(number * 97)
     assert entries[0][3] < entries[-1][3] - 20
+
+
+def test_a_count_that_was_undone_is_not_remembered(desk: Desk) -> None:
+    ref, journal = keccak256(b"undone"), desk.house.journal
+
+    def count_and_fail() -> None:
+        with journal.unit():
+            count_spend(desk.house, keccak256(b"undone payment"), ref, "EUR/2", 7)
+            assert spent_units(desk.house, ref, "EUR/2") == 7
+            raise Refused("test", "undone")
+
+    with journal.unit():
+        for _ in range(2):
+            with pytest.raises(Refused):
+                count_and_fail()
+        assert spent_units(desk.house, ref, "EUR/2") == 0
+    assert spent_units(desk.house, ref, "EUR/2") == 0
 
 
 def test_a_policy_is_read_once_and_the_journal_says_which_is_in_force(

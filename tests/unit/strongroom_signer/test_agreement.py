@@ -1,6 +1,7 @@
 """A fault in either encoder is refused: the two never agree on wrong bytes by chance."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,11 @@ FAULTS: list[tuple[Any, str, Any, str]] = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def nothing_agreed_on_before() -> None:
+    agreed.cache_clear()
+
+
 @pytest.mark.parametrize("name", ASKED)
 def test_sound_encoders_agree(name: str) -> None:
     assert len(ASKED[name]()) == 32
@@ -89,3 +95,16 @@ def test_a_safe_transaction_that_pays_otherwise_is_refused(tx: SafeTx, paid: Pay
 def test_what_must_not_be_signed_is_refused_by_the_first_encoder() -> None:
     with pytest.raises(TransactionInvalid):
         agreed(Authorization(0, PAYEE, 0))
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(CALL)])
+def test_what_was_agreed_on_speaks_for_no_other_transaction(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed(CALL)
+    value = getattr(CALL, name)
+    other = replace(CALL, **{name: value + 1 if isinstance(value, int) else OTHER})
+    monkeypatch.setattr(second, "_string", lambda _value: b"")
+    agreed(CALL)
+    with pytest.raises(Refused, match="type_2"):
+        agreed(other)

@@ -9,7 +9,13 @@ import pytest
 from strongroom_signer.clock import FixedClock
 from strongroom_signer.errors import Impossible, Refused, Unfit
 from strongroom_signer.journal.schema import TABLES
-from strongroom_signer.journal.store import MARK_BLOCK, RESERVE_MARGIN, Journal, Mark
+from strongroom_signer.journal.store import (
+    IDLE_MARGIN,
+    MARK_BLOCK,
+    RESERVE_MARGIN,
+    Journal,
+    Mark,
+)
 from strongroom_signer.journal.wal import wal_moved
 
 
@@ -226,6 +232,37 @@ def test_the_mark_moves_at_each_start_each_block_and_the_clean_end(tmp_path: Pat
     assert marks.writes == 3
     assert marks.mark is not None
     assert marks.mark.position == journal.size
+
+
+def test_the_mark_moves_early_while_nobody_waits(tmp_path: Path) -> None:
+    marks = OneMark()
+    journal = opened(tmp_path, marks)
+    add_receipts(journal, MARK_BLOCK - IDLE_MARGIN)
+    journal.idle()
+    assert marks.writes == 1
+    add_receipts(journal, 1)
+    journal.idle()
+    journal.idle()
+    assert marks.writes == 2
+    add_receipts(journal, MARK_BLOCK - RESERVE_MARGIN)
+    assert marks.writes == 2
+    journal.close()
+
+
+def test_what_was_reserved_holds_when_the_mark_cannot_be_renewed(tmp_path: Path) -> None:
+    """A full disk for an hour, and the journal still ends within what the token knows."""
+    marks = OneMark()
+    journal = opened(tmp_path, marks)
+    add_receipts(journal, MARK_BLOCK - IDLE_MARGIN + 1)
+    journal._connection.execute("PRAGMA query_only = ON")
+    journal.idle()
+    journal._connection.execute("PRAGMA query_only = OFF")
+    assert marks.writes == 1
+    add_receipts(journal, MARK_BLOCK)
+    assert marks.writes == 2
+    assert marks.mark is not None
+    assert journal.size <= marks.mark.reserved_to
+    journal.close()
 
 
 def test_a_journal_behind_its_mark_or_beyond_its_reserve_is_refused(tmp_path: Path) -> None:
