@@ -201,7 +201,7 @@ def _first_bundle(cast: Cast, manifest: dict[str, Any]) -> dict[str, Any]:
                 "department": role.department,
             }
         )
-    two = [{"role": "approver", "department": None, "minimum": 2}]
+    two = [[{"role": "approver", "department": None, "minimum": 2}]]
     return {
         "type": "strongroom.policy/1",
         "organisation": cast.diary.get("organisation")["ref"],

@@ -5,7 +5,6 @@ A vault keeps the people, tokens and destinations it was made with (`vault`), in
 its address follows from them, so any bundle yields the same one.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from strongroom_protocol.bundle import (
     Vault,
 )
 from strongroom_protocol.canonical import content_hash
+from strongroom_protocol.deputies import DEPUTIES_MAX, read_deputy
 from strongroom_protocol.documents import Members, check_distinct, text_at
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.errors import FieldInvalid
@@ -34,7 +34,9 @@ from strongroom_protocol.mandates import (
     read_mandates,
     read_spending,
 )
-from strongroom_protocol.rules import parse_rule
+from strongroom_protocol.rates import read_rates
+from strongroom_protocol.rule_checks import check_deputies, check_rules
+from strongroom_protocol.rules import RULES_MAX, parse_rule
 
 __all__ = [
     "Account",
@@ -58,6 +60,9 @@ ROLES = frozenset({"administrator", "initiator", "approver", "compliance", "audi
 SIGNING_ROLES = frozenset({"administrator", "initiator", "approver"})
 CHAIN_ID_MAX = 2**53 - 1
 ACCOUNT_INDEX_MAX = 2**31 - 1
+TAGS_MAX = 20
+# Members that are left out where they say nothing.
+LATER = frozenset({"spending", "fiat", "deputies", "rates"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +130,8 @@ def parse_bundle(document: object) -> Bundle:
     """A bundle that is consistent in itself; raises FieldInvalid, AddressInvalid, AssetInvalid."""
     names = {"type", "organisation", "version", "previous", "chain_id", "people", "account"}
     names |= {"administrator_quorum", "vault", "tokens", "address_book", "limits", "rules"}
-    required, later = names | {"mandates", "fees", "valid_until"}, frozenset({"spending", "fiat"})
-    members = Members(document, "bundle", required, later)
+    required = names | {"mandates", "fees", "valid_until"}
+    members = Members(document, "bundle", required, LATER)
     members.constant("type", POLICY_TYPE)
     people = members.list("people", _person, minimum=1)
     administrators = sum("administrator" in person.roles for person in people)
@@ -144,7 +149,7 @@ def parse_bundle(document: object) -> Bundle:
         tokens=members.list("tokens", _token, minimum=1),
         address_book=members.list("address_book", _destination),
         limits=members.list("limits", read_limit),
-        rules=members.list("rules", parse_rule, maximum=1_000),
+        rules=members.list("rules", parse_rule, maximum=RULES_MAX),
         sweep_mandate=sweep_mandate,
         gas=gas,
         max_fee_per_gas_wei=fees[0],
@@ -152,10 +157,13 @@ def parse_bundle(document: object) -> Bundle:
         valid_until=members.integer("valid_until", 1),
         spending=_listed(members, "spending", read_spending),
         fiat=_listed(members, "fiat", read_fiat),
+        deputies=_listed(members, "deputies", read_deputy, DEPUTIES_MAX),
+        rates=members.part("rates", read_rates) if "rates" in members else None,
     )
     _check_lists(bundle)
     _check_mandates(bundle)
-    _check_rules(bundle)
+    check_deputies(bundle)
+    check_rules(bundle)
     if bundle.version == 1:
         _check_founding(bundle)
     return bundle
@@ -176,37 +184,11 @@ def _check_lists(bundle: Bundle) -> None:
         raise FieldInvalid("bundle.limits: must name each asset of tokens once, in that order")
 
 
-def _check_rules(bundle: Bundle) -> None:
-    people = {person.id for person in bundle.people}
-    departments = {person.department for person in bundle.people}
-    assets = {token.asset.code for token in bundle.tokens}
-    book = {entry.address for entry in bundle.address_book}
-    # Counted once: anybody may send a bundle of thousands of people and requirements.
-    able = Counter(
-        (role, place)
-        for person in bundle.people
-        for role in person.roles
-        for place in {None, person.department}
-    )
-    for i, rule in enumerate(bundle.rules):
-        when, path = rule.when, f"bundle.rules[{i}]"
-        named = () if when.destinations == "address_book" else when.destinations
-        for what, used, known in (
-            ("initiators", when.initiators, people),
-            ("departments", when.departments, departments),
-            ("assets", when.assets, assets),
-            ("destinations", named, book),
-        ):
-            if not set[object](used or ()) <= known:
-                raise FieldInvalid(f"{path}.when.{what}: names something the bundle does not have")
-        for need in rule.approvals:
-            if able[need.role, need.department] < need.minimum:
-                raise FieldInvalid(f"{path}.approvals: {need.sentence()} can never be met")
-
-
-def _listed(members: Members, name: str, read: Callable[[Any, str], T]) -> tuple[T, ...]:
+def _listed(
+    members: Members, name: str, read: Callable[[Any, str], T], maximum: int = SOURCES_MAX
+) -> tuple[T, ...]:
     """An optional list; an empty one has one form: it is left out."""
-    return members.list(name, read, minimum=1, maximum=SOURCES_MAX) if name in members else ()
+    return members.list(name, read, minimum=1, maximum=maximum) if name in members else ()
 
 
 def _check_mandates(bundle: Bundle) -> None:
@@ -289,8 +271,12 @@ def _token(value: object, path: str) -> Token:
 
 
 def _destination(value: object, path: str) -> Destination:
-    members = Members(value, path, {"address", "label"})
-    return Destination(members.address("address"), members.text("label"))
+    members = Members(value, path, {"address", "label"}, frozenset({"tags", "owner"}))
+    tags = _listed(members, "tags", text_at, TAGS_MAX)
+    if list(tags) != sorted(set(tags)):
+        raise members.fail("tags", "must be ascending, each once")
+    owner = members.text("owner") if "owner" in members else None
+    return Destination(members.address("address"), members.text("label"), tags, owner)
 
 
 def _fees(value: object, path: str) -> tuple[int, int]:

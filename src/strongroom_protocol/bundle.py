@@ -9,6 +9,7 @@ from typing import Any
 from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.amounts import Asset
 from strongroom_protocol.canonical import content_hash
+from strongroom_protocol.deputies import Deputy, deputy_document
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.intents import PolicyBundle
 from strongroom_protocol.mandates import (
@@ -21,6 +22,7 @@ from strongroom_protocol.mandates import (
     mandates_document,
     spending_document,
 )
+from strongroom_protocol.rates import Rates, rates_document
 from strongroom_protocol.rules import Rule, rule_document
 
 __all__ = [
@@ -81,10 +83,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One entry of the address book."""
+    """One entry of the address book: its name, its tags ascending, and whose it is, if written."""
 
     address: Address
     label: str
+    tags: tuple[str, ...] = ()
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,12 @@ class Bundle:
     spending: tuple[Spending, ...] = ()
     gas: GasMandate | None = None
     fiat: tuple[FiatSource, ...] = ()
+    deputies: tuple[Deputy, ...] = ()
+    rates: Rates | None = None
+
+    def __hash__(self) -> int:
+        """By name alone: the whole content would be read each time that it is looked up."""
+        return hash((self.organisation, self.version, self.previous))
 
     def person_of(self, address: Address) -> Person | None:
         """Who signs with this address."""
@@ -153,6 +163,8 @@ def _bundle_document(bundle: Bundle) -> dict[str, Any]:
     later: dict[str, Any] = {
         "spending": [spending_document(key) for key in bundle.spending],
         "fiat": [fiat_document(source) for source in bundle.fiat],
+        "deputies": [deputy_document(one) for one in bundle.deputies],
+        "rates": None if bundle.rates is None else rates_document(bundle.rates),
     }
     return {
         "type": POLICY_TYPE,
@@ -178,10 +190,7 @@ def _bundle_document(bundle: Bundle) -> dict[str, Any]:
             {"asset": token.asset.code, "contract": _address_text(token.contract)}
             for token in bundle.tokens
         ],
-        "address_book": [
-            {"address": checksum(entry.address), "label": entry.label}
-            for entry in bundle.address_book
-        ],
+        "address_book": [_destination_document(entry) for entry in bundle.address_book],
         "limits": [limit_document(limit) for limit in bundle.limits],
         "rules": [rule_document(rule) for rule in bundle.rules],
         "mandates": mandates_document(bundle.sweep_mandate, bundle.gas),
@@ -202,6 +211,15 @@ def _person_document(person: Person) -> dict[str, Any]:
         "roles": list(person.roles),
         "department": person.department,
     }
+
+
+def _destination_document(entry: Destination) -> dict[str, Any]:
+    document: dict[str, Any] = {"address": checksum(entry.address), "label": entry.label}
+    if entry.tags:
+        document["tags"] = list(entry.tags)
+    if entry.owner is not None:
+        document["owner"] = entry.owner
+    return document
 
 
 def _address_text(address: Address | None) -> str | None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.bundle import Bundle, Person
 from strongroom_protocol.canonical import canonical_bytes
+from strongroom_protocol.consent import APPROVER, standing
 from strongroom_protocol.documents import Members
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.errors import ProtocolError
@@ -91,11 +92,11 @@ def recover_approvals(
 ) -> Approved:
     """Who approved this Safe transaction of the intent's wallet: its payment or its rejection.
 
-    A payment must be the intent's, in time, under the active policy; each approver is an owner of
-    the vault, not the initiator, and signed both forms. A rejection may come late and from any
-    owner: it only consumes the nonce. Whether they are enough is the policy's question; that the
-    wallet is the organisation's vault, the caller's. Raises EvidenceRefused, SafeTxRefused,
-    SignatureInvalid.
+    A payment must be the intent's, in time, under the active policy; each approver, or deputy of
+    one at `now`, is an owner of the vault, not the initiator, and signed both forms. A rejection
+    may come late and from any owner: it only consumes the nonce. Whether they are enough is the
+    policy's question; that the wallet is the organisation's vault, the caller's. Raises
+    EvidenceRefused, SafeTxRefused, SignatureInvalid.
     """
     chain_id = bundle.chain_id
     _check_organisation(bundle, intent)
@@ -112,7 +113,7 @@ def recover_approvals(
     payment = VaultPayment(intent.digest(chain_id), tx_hash, intent.to, intent.token, intent.units)
     signatures = [approval.safe_tx_signature for approval in approvals]
     owners = frozenset(bundle.vault.owners)
-    approvers = _recover_approvers(bundle, tx_hash, signatures, owners, initiator)
+    approvers = _recover_approvers(bundle, tx_hash, signatures, owners, initiator, now)
     if is_payment:
         for approval, (person, _) in zip(approvals, approvers, strict=True):
             _check_readable(payment.digest(chain_id), approval.payment_signature, person)
@@ -130,20 +131,22 @@ def recover_order_approvals(
     digest that the initiator signed. Raises EvidenceRefused, SignatureInvalid.
     """
     initiator = recover_initiator(bundle, order, initiator_signature, now)
-    digest, keys = order.digest(bundle.chain_id), bundle.addresses_with("approver")
-    return Approved(initiator, _recover_approvers(bundle, digest, signatures, keys, initiator))
+    digest = order.digest(bundle.chain_id)
+    approvers = _recover_approvers(bundle, digest, signatures, None, initiator, now)
+    return Approved(initiator, approvers)
 
 
 def _recover_approvers(
     bundle: Bundle,
     digest: bytes,
     signatures: Sequence[Signature],
-    keys: frozenset[Address],
+    keys: frozenset[Address] | None,
     initiator: Person | None,
+    now: int,
 ) -> tuple[tuple[Person, Signature], ...]:
     found: dict[str, tuple[Person, Signature]] = {}
     for signature in signatures:
-        person = _approver(bundle, digest, signature, keys)
+        person = _approver(bundle, digest, signature, keys, now)
         if person == initiator:
             raise EvidenceRefused(
                 f"{person.name} started this payment and cannot approve it",
@@ -160,12 +163,22 @@ def _check_organisation(bundle: Bundle, intent: Order) -> None:
         raise EvidenceRefused("the intent is another organisation's", code="evidence.organisation")
 
 
+def may_approve(bundle: Bundle, person: Person, now: int) -> bool:
+    """Whether an approval by this person is looked at: an approver's, or a deputy's of one."""
+    return any(APPROVER in one.roles for one in standing(bundle, person, now))
+
+
 def _approver(
-    bundle: Bundle, digest: bytes, signature: Signature, keys: frozenset[Address]
+    bundle: Bundle,
+    digest: bytes,
+    signature: Signature,
+    keys: frozenset[Address] | None,
+    now: int,
 ) -> Person:
     address = recover(digest, signature)
     person = bundle.person_of(address)
-    if person is None or "approver" not in person.roles or address not in keys:
+    known = person is not None and (keys is None or address in keys)
+    if person is None or not (known and may_approve(bundle, person, now)):
         raise EvidenceRefused(
             f"{checksum(address)} is no approver: another key, or other bytes, were signed",
             code="evidence.approver_unknown",

@@ -14,8 +14,8 @@ from strongroom_protocol.documents import Members
 from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.evidence import Approved
 from strongroom_protocol.intents import FiatOrder, FiatPermit
-from strongroom_protocol.policy import Verdict, above_limit
-from strongroom_protocol.rules import Requirement
+from strongroom_protocol.policy import Demand, Verdict, above_limit
+from strongroom_protocol.rules import Group
 from strongroom_protocol.signatures import Signature, recover
 
 TYPE = "strongroom.fiat/1"
@@ -113,11 +113,11 @@ def judge_order(
     above = above_limit(limit, order.units, spent_units)
     if above is not None:
         return _denied("limits", above)
-    need = Requirement("approver", None, source.threshold)
+    need = _approvers(source, source.threshold)
     there = len(approved.approvers)
     amount = Amount(order.units, source.asset)
     if there < source.threshold:
-        rest = Requirement("approver", None, source.threshold - there)
+        rest = _approvers(source, source.threshold - there)
         sentence = f"{amount} from {source.source} waits for {rest.sentence()}."
         return Verdict("awaiting_approvals", source.source, sentence, (need,), (rest,))
     sentence = f"{source.source} may pay {amount}: everybody it asks for has approved."
@@ -153,6 +153,10 @@ def verify_permit(
     if signer != orders_key:
         words = f"the permit is signed by {checksum(signer)}, not by the signer's orders key"
         raise FiatRefused(words, code="fiat.permit_forged")
+
+
+def _approvers(source: FiatSource, count: int) -> Demand:
+    return Demand(source.source, ((Group("approver", None, count),),))
 
 
 def _denied(rule_id: str, sentence: str) -> Verdict:

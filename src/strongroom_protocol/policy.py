@@ -1,77 +1,84 @@
 """The verdict on one payment under one bundle: deny wins, and what no rule names is denied.
 
-The API previews with it and the signer decides with it. Facts come from signatures and from the
-signer's own counters; time is one of them. A person counts for every requirement that fits.
+The API previews with it and the signer decides with it. All matching rules that ask for approvals
+add up; the wallet's own threshold comes on top. A person counts in each demand that she fits.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 from strongroom_protocol.addresses import Address, checksum
-from strongroom_protocol.amounts import UNITS_MAX, Amount, Asset
+from strongroom_protocol.amounts import UNITS_MAX, Amount
 from strongroom_protocol.bundle import Bundle, Limit, Person
-from strongroom_protocol.rules import ADDRESS_BOOK, Requirement, Rule, When
+from strongroom_protocol.consent import APPROVER, Demand, approving, missing
+from strongroom_protocol.fact_words import Words
+from strongroom_protocol.facts import NO_HISTORY, Facts, History, Used
+from strongroom_protocol.rulebook import Match, Rulebook, rulebook
+from strongroom_protocol.rules import Group, Path, Rule
+from strongroom_protocol.windows import DAY_SECONDS
 
-DAY_SECONDS = 86_400
+__all__ = [
+    "DAY_SECONDS",
+    "NO_HISTORY",
+    "THRESHOLD",
+    "Demand",
+    "Facts",
+    "History",
+    "Used",
+    "Verdict",
+    "above_limit",
+    "evaluate",
+]
+
 Kind = Literal["allowed", "denied", "awaiting_approvals"]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """One payment. `spent_units`: paid in this asset in the day before `now` (Unix seconds).
-
-    `initiator` and `approvers` are ids of the bundle's people. `wallet` is the spending key that
-    pays, None = the vault; `wallet_spent_units` is what that key alone paid in the day before.
-    """
-
-    initiator: str
-    asset: str
-    units: int
-    destination: Address
-    now: int
-    spent_units: int = 0
-    approvers: frozenset[str] = frozenset()
-    wallet: Address | None = None
-    wallet_spent_units: int = 0
+# The rule id of what a wallet asks for by itself.
+THRESHOLD = "threshold"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided, by which rule, in a sentence; `missing` is what would change it."""
+    """What was decided, by which rule, in a sentence; `missing` is what would change it. `facts`:
+    what was used for it, in words.
+    """
 
     kind: Kind
     rule_id: str
     sentence: str
-    required: tuple[Requirement, ...] = ()
-    missing: tuple[Requirement, ...] = ()
+    required: tuple[Demand, ...] = ()
+    missing: tuple[Demand, ...] = ()
+    facts: tuple[str, ...] = ()
 
 
 def evaluate(bundle: Bundle, facts: Facts) -> Verdict:
     """The verdict; never raises for a payment, and denies what it does not know."""
-    person = next((one for one in bundle.people if one.id == facts.initiator), None)
-    denial = _built_in(bundle, facts, person)
+    book = rulebook(bundle)
+    person = book.people.get(facts.initiator)
+    denial = _built_in(book, facts, person)
     if denial is not None or person is None:
         return denial or _denied("people", "The initiator is unknown.")
-    matching = [rule for rule in bundle.rules if _matches(rule.when, bundle, facts, person)]
-    for rule in matching:
+    match = book.match(facts, person)
+    words = Words(book, facts, person, match.used)
+    for rule in match.rules:
         if rule.verdict == "deny":
-            return _denied(rule.id, f"Rule {rule.id} denies this payment of {_amount(facts)}.")
-    if not matching:
-        return _denied("default", f"No rule allows {person.name} to pay {_amount(facts)} there.")
-    return _with_approvals(bundle, facts, matching)
+            sentence = f"Rule {rule.id} denies this payment of {words.amount}{words.because(rule)}."
+            return Verdict("denied", rule.id, sentence, facts=words.of(match.rules))
+    if not match.permitted:
+        sentence = f"No rule allows {person.name} to pay {words.amount} there{words.unknown}."
+        return Verdict("denied", "default", sentence, facts=words.of(bundle.rules))
+    return _with_approvals(book, facts, match, words)
 
 
-def _built_in(bundle: Bundle, facts: Facts, person: Person | None) -> Verdict | None:
+def _built_in(book: Rulebook, facts: Facts, person: Person | None) -> Verdict | None:
     """What every bundle denies: its own end, strangers, unlisted assets and places, limits."""
+    bundle = book.bundle
     if facts.now > bundle.valid_until:
         return _denied("valid_until", f"Policy version {bundle.version} has run out; renew it.")
     if person is None or "initiator" not in person.roles:
         return _denied("initiator", f"{facts.initiator} is no initiator in this policy.")
-    listed = {token.asset.code for token in bundle.tokens}
-    limit = bundle.limit_of(Asset(facts.asset)) if facts.asset in listed else None
+    limit = book.limits.get(facts.asset)
     if limit is None:
         return _denied("assets", f"{facts.asset} is not among this policy's assets.")
-    if facts.destination not in {entry.address for entry in bundle.address_book}:
+    if not _is_known_place(book, facts):
         where = checksum(facts.destination)
         return _denied("address_book", f"{where} is not in the address book of this policy.")
     if not 0 < facts.units <= UNITS_MAX:
@@ -79,7 +86,7 @@ def _built_in(bundle: Bundle, facts: Facts, person: Person | None) -> Verdict | 
     above = above_limit(limit, facts.units, facts.spent_units)
     if above is not None or facts.wallet is None:
         return None if above is None else _denied("limits", above)
-    key = bundle.spending_at(facts.wallet)
+    key = book.spending.get(facts.wallet)
     own = None if key is None else key.limit_of(limit.asset)
     if own is None:
         wallet = checksum(facts.wallet)
@@ -88,60 +95,49 @@ def _built_in(bundle: Bundle, facts: Facts, person: Person | None) -> Verdict | 
     return None if above is None else _denied("float", f"Of this spending key: {above}")
 
 
+def _is_known_place(book: Rulebook, facts: Facts) -> bool:
+    """An entry of the book, or a wallet of the organisation's own."""
+    place: Address = facts.destination
+    return place in book.entries or place == facts.vault or place in book.spending
+
+
 def above_limit(limit: Limit, units: int, spent_units: int) -> str | None:
     """Why this is more than the limit, or None."""
-    asked = Amount(units, limit.asset)
     if units > limit.per_payment_units:
-        most = Amount(limit.per_payment_units, limit.asset)
+        asked, most = Amount(units, limit.asset), Amount(limit.per_payment_units, limit.asset)
         return f"{asked} is more than the {most} of one payment."
     if units + spent_units > limit.per_day_units:
-        most, spent = Amount(limit.per_day_units, limit.asset), Amount(spent_units, limit.asset)
+        asked, most = Amount(units, limit.asset), Amount(limit.per_day_units, limit.asset)
+        spent = Amount(spent_units, limit.asset)
         return f"{asked} with the {spent} of the last day is more than {most} a day."
     return None
 
 
-def _with_approvals(bundle: Bundle, facts: Facts, matching: list[Rule]) -> Verdict:
-    """All matching rules' requirements together, and the wallet's own threshold."""
-    key = None if facts.wallet is None else bundle.spending_at(facts.wallet)
-    threshold = bundle.vault.threshold if key is None else key.threshold
-    required = [Requirement("approver", None, threshold)]
-    required += [need for rule in matching for need in rule.approvals]
-    required = list(dict.fromkeys(required))
-    approved = [
-        person
-        for person in bundle.people
-        if person.id in facts.approvers and person.id != facts.initiator
-    ]
-    missing = []
-    for need in required:
-        there = sum(need.fits(person.roles, person.department) for person in approved)
-        if there < need.minimum:
-            missing.append(Requirement(need.role, need.department, need.minimum - there))
-    rule_id = next((rule.id for rule in matching if rule.verdict == "approvals"), matching[0].id)
-    if missing:
-        words = " and ".join(need.sentence() for need in missing)
-        sentence = f"{_amount(facts)} waits for {words} (rule {rule_id})."
-        return Verdict("awaiting_approvals", rule_id, sentence, tuple(required), tuple(missing))
-    sentence = f"Rule {rule_id} allows {_amount(facts)}: everybody it asks for has approved."
-    return Verdict("allowed", rule_id, sentence, tuple(required))
+def demands(book: Rulebook, facts: Facts, rules: tuple[Rule, ...]) -> tuple[Demand, ...]:
+    """What the wallet and these rules ask for, each form once."""
+    key = None if facts.wallet is None else book.spending.get(facts.wallet)
+    threshold = book.bundle.vault.threshold if key is None else key.threshold
+    found: dict[tuple[Path, ...], str] = {((Group(APPROVER, None, threshold),),): THRESHOLD}
+    for rule in rules:
+        if rule.approvals:
+            found.setdefault(rule.approvals, rule.id)
+    return tuple(Demand(rule_id, paths) for paths, rule_id in found.items())
 
 
-def _matches(when: When, bundle: Bundle, facts: Facts, person: Person) -> bool:
-    book = {entry.address for entry in bundle.address_book}
-    places = book if when.destinations == ADDRESS_BOOK else when.destinations
-    return (
-        (when.initiators is None or facts.initiator in when.initiators)
-        and (when.departments is None or person.department in when.departments)
-        and (when.assets is None or facts.asset in when.assets)
-        and (places is None or facts.destination in places)
-        and (when.units_above is None or facts.units > when.units_above)
-        and (when.units_at_most is None or facts.units <= when.units_at_most)
-    )
+def _with_approvals(book: Rulebook, facts: Facts, match: Match, words: Words) -> Verdict:
+    required = demands(book, facts, match.rules)
+    people = approving(book.bundle, facts.approvers, facts.initiator, facts.now)
+    lacking = missing(required, people)
+    asking = (rule.id for rule in match.rules if rule.verdict == "approvals")
+    rule_id = next(asking, match.rules[0].id if match.rules else "default")
+    used = words.of(match.rules)
+    if lacking:
+        whom = " and ".join(one.sentence() for one in lacking)
+        sentence = f"{words.amount} waits for {whom} (rule {rule_id}){words.unknown}."
+        return Verdict("awaiting_approvals", rule_id, sentence, required, lacking, used)
+    sentence = f"Rule {rule_id} allows {words.amount}: everybody it asks for has approved."
+    return Verdict("allowed", rule_id, sentence, required, (), used)
 
 
 def _denied(rule_id: str, sentence: str) -> Verdict:
     return Verdict("denied", rule_id, sentence)
-
-
-def _amount(facts: Facts) -> str:
-    return str(Amount(facts.units, Asset(facts.asset)))

@@ -215,7 +215,7 @@ class Stage:
                     "id": "two-approvers",
                     "verdict": "approvals",
                     "when": {"destinations": "address_book"},
-                    "approvals": [{"role": "approver", "department": None, "minimum": 2}],
+                    "approvals": [[{"role": "approver", "department": None, "minimum": 2}]],
                 },
             ],
             "mandates": {"sweep": True},

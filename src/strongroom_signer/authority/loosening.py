@@ -4,6 +4,7 @@ counted by the signer's own clock. What is not plainly a tightening counts as lo
 
 from __future__ import annotations
 
+from strongroom_protocol.addresses import Address
 from strongroom_protocol.bundle import Bundle, FiatSource, Limit, Spending
 
 
@@ -13,10 +14,11 @@ def is_tightening(active: Bundle, new: Bundle) -> bool:
         set(new.people) <= set(active.people)
         and new.administrator_quorum >= active.administrator_quorum
         and set(new.tokens) <= set(active.tokens)
-        and {entry.address for entry in new.address_book}
-        <= {entry.address for entry in active.address_book}
+        and _places(new) <= _places(active)
         and all(_is_lower(active.limit_of(limit.asset), limit) for limit in new.limits)
         and new.rules == active.rules
+        and set(new.deputies) <= set(active.deputies)
+        and new.rates == active.rates
         and (active.sweep_mandate or not new.sweep_mandate)
         and new.max_fee_per_gas_wei <= active.max_fee_per_gas_wei
         and new.max_total_fee_wei <= active.max_total_fee_wei
@@ -24,6 +26,11 @@ def is_tightening(active: Bundle, new: Bundle) -> bool:
         and _is_gas_tighter(active, new)
         and all(_is_tighter_source(active.fiat_source(one.source), one) for one in new.fiat)
     )
+
+
+def _places(bundle: Bundle) -> set[tuple[Address, tuple[str, ...]]]:
+    """Where money may go, and as what rules take it: a tag more may be what a rule allows."""
+    return {(entry.address, entry.tags) for entry in bundle.address_book}
 
 
 def _is_lower(before: Limit | None, limit: Limit) -> bool:

@@ -120,7 +120,7 @@ def document(**changes: Any) -> dict[str, Any]:
                 "id": "large",
                 "verdict": "approvals",
                 "when": {"assets": ["TUSD/6"], "units_above": "500000"},
-                "approvals": [{"role": "approver", "department": "medicine", "minimum": 1}],
+                "approvals": [[{"role": "approver", "department": "medicine", "minimum": 1}]],
             },
             {
                 "id": "no-second-payee",

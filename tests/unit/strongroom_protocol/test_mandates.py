@@ -99,7 +99,9 @@ PAID = Facts("ada", "TUSD/6", 300, PAYEE, NOW, 0, frozenset({"ben"}), HOT)
 
 def test_a_spending_key_has_its_own_threshold_and_its_float() -> None:
     assert evaluate(BUNDLE, PAID).kind == "allowed"
-    assert evaluate(BUNDLE, replace(PAID, approvers=frozenset())).missing[0].minimum == 1
+    assert (
+        evaluate(BUNDLE, replace(PAID, approvers=frozenset())).missing[0].sentence() == "1 approver"
+    )
     assert evaluate(BUNDLE, replace(PAID, wallet=None)).kind == "awaiting_approvals"
     assert evaluate(BUNDLE, replace(PAID, wallet_spent_units=100)).kind == "allowed"
     for wrong, rule in (

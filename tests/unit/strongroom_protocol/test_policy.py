@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom_protocol.addresses import Address
-from strongroom_protocol.policy import Facts, evaluate
-from strongroom_protocol.rules import Requirement
+from strongroom_protocol.policy import THRESHOLD, Demand, Facts, evaluate
+from strongroom_protocol.rules import Group
 from tests.unit.strongroom_protocol.organisation import NOW, OTHER_PAYEE, PAYEE, bundle, document
 
 BUNDLE = bundle()
@@ -15,17 +15,21 @@ LARGE = replace(SMALL, units=500_001)
 IDS = st.frozensets(st.sampled_from(["ada", "eve", "ben", "cat", "dan", "amy", "nobody"]))
 
 
+def lacking(group, rule=THRESHOLD):
+    return (Demand(rule, ((group,),)),)
+
+
 def test_an_allowed_payment_still_needs_the_vaults_threshold():
     assert evaluate(BUNDLE, SMALL).kind == "allowed"
     waiting = evaluate(BUNDLE, replace(SMALL, approvers=frozenset({"ben"})))
     assert (waiting.kind, waiting.rule_id) == ("awaiting_approvals", "small")
-    assert waiting.missing == (Requirement("approver", None, 1),)
+    assert waiting.missing == lacking(Group("approver", None, 1))
 
 
 def test_a_rules_department_must_be_among_the_approvers():
     waiting = evaluate(BUNDLE, LARGE)
     assert waiting.kind == "awaiting_approvals"
-    assert waiting.missing == (Requirement("approver", "medicine", 1),)
+    assert waiting.missing == lacking(Group("approver", "medicine", 1), rule="large")
     assert waiting.sentence == "0.500001 TUSD waits for 1 approver of medicine (rule large)."
     approved = evaluate(BUNDLE, replace(LARGE, approvers=frozenset({"dan", "cat"})))
     assert (approved.kind, approved.rule_id) == ("allowed", "large")
@@ -33,7 +37,7 @@ def test_a_rules_department_must_be_among_the_approvers():
 
 def test_the_initiator_never_counts_as_approver():
     facts = replace(SMALL, initiator="ben", approvers=frozenset({"ben", "cat"}))
-    assert evaluate(BUNDLE, facts).missing == (Requirement("approver", None, 1),)
+    assert evaluate(BUNDLE, facts).missing == lacking(Group("approver", None, 1))
 
 
 def test_deny_wins_over_allow():

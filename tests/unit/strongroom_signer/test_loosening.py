@@ -20,6 +20,8 @@ from strongroom_protocol.bundle import (
     Token,
     Vault,
 )
+from strongroom_protocol.deputies import Deputy
+from strongroom_protocol.rates import Rates
 from strongroom_protocol.rules import Rule, When
 from strongroom_signer.authority.loosening import is_tightening
 
@@ -38,6 +40,7 @@ ACTIVE = Bundle(
     gas=GasMandate(Address(b"\x05" * 20), 100),
     fiat=(FiatSource("bank", "bank_file", Asset("EUR/2"), 1, 10, 100, ("Ann", "Bo")),),
 )  # fmt: skip
+RATES = Rates(Asset("USD/2"), (), 60, 100)
 KEY, BANK = ACTIVE.spending[0], ACTIVE.fiat[0]
 
 
@@ -54,6 +57,7 @@ TIGHTER: dict[str, Callable[[Bundle], Bundle]] = {
     "a person less": lambda b: replace(b, people=(ANA,)),
     "a destination less": lambda b: replace(b, address_book=()),
     "a lower limit": lambda b: replace(b, limits=(Limit(ETH, 10, 99),)),
+    "another label": lambda b: replace(b, address_book=(replace(PLACE, label="shop"),)),
     "no mandate": lambda b: replace(b, sweep_mandate=False),
     "a lower fee": lambda b: replace(b, max_total_fee_wei=9),
     "no spending key": lambda b: replace(b, spending=(), gas=None),
@@ -90,6 +94,9 @@ LOOSER: dict[str, Callable[[Bundle], Bundle]] = {
     "larger orders": lambda b: _bank(b, per_order_units=11),
     "more a day from a source": lambda b: _bank(b, per_day_units=101),
     "a payee more": lambda b: _bank(b, beneficiaries=("Ann", "Cy")),
+    "a tag more": lambda b: replace(b, address_book=(replace(PLACE, tags=("own",)),)),
+    "a deputy": lambda b: replace(b, deputies=(Deputy("ana", "ben", 1, 2),)),
+    "rates": lambda b: replace(b, rates=RATES),
     "any payee": lambda b: _bank(b, beneficiaries=None),
 }
 

@@ -310,9 +310,9 @@ def vast(it: Scene) -> dict[str, Any]:
     bundle = it.company.next_bundle()
     nobody = {"name": "n", "address": None, "roles": ["auditor"], "department": None}
     people = [nobody | {"id": f"z{number}"} for number in range(5_000)]
-    needs = [{"role": "approver", "department": None, "minimum": 1}] * 100
-    rule = {"verdict": "approvals", "when": {}, "approvals": needs}
-    rules = [rule | {"id": f"r{number}"} for number in range(100)]
+    path = [{"role": "approver", "department": None, "minimum": 1}] * 2
+    rule = {"verdict": "approvals", "when": {}, "approvals": [path] * 8}
+    rules = [rule | {"id": f"r{number}"} for number in range(500)]
     return bundle | {"people": [*bundle["people"], *people], "rules": rules}
 
 
