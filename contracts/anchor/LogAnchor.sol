@@ -60,15 +60,15 @@ contract LogAnchor is ILogAnchor {
     }
 
     /// @inheritdoc ILogAnchor
-    function replaceWriter(address writer_, uint64 epoch, bytes calldata signatures) external {
+    function replaceWriter(address newWriter, uint64 epoch, bytes calldata signatures) external {
         // Check
         if (epoch <= _epoch) revert LogAnchor_EpochDidNotRise(epoch, _epoch);
-        _checkOfficers(replaceDigest(writer_, epoch), signatures);
+        _checkOfficers(replaceDigest(newWriter, epoch), signatures);
 
         // Effect
         _size = 0;
         _root = bytes32(0);
-        _install(writer_, epoch);
+        _install(newWriter, epoch);
     }
 
     /// @inheritdoc ILogAnchor
@@ -78,20 +78,20 @@ contract LogAnchor is ILogAnchor {
 
     /// @inheritdoc ILogAnchor
     /// @dev The domain is computed each time: the bytecode is then the same on every chain.
-    function replaceDigest(address writer_, uint64 epoch) public view returns (bytes32 digest) {
+    function replaceDigest(address newWriter, uint64 epoch) public view returns (bytes32 digest) {
         bytes32 domain = keccak256(
             abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this))
         );
         return MessageHashUtils.toTypedDataHash(
-            domain, keccak256(abi.encode(REPLACE_TYPEHASH, writer_, epoch))
+            domain, keccak256(abi.encode(REPLACE_TYPEHASH, newWriter, epoch))
         );
     }
 
-    function _install(address writer_, uint64 epoch) private {
-        if (writer_ == address(0)) revert LogAnchor_WriterIsZero();
-        writer = writer_;
+    function _install(address newWriter, uint64 epoch) private {
+        if (newWriter == address(0)) revert LogAnchor_WriterIsZero();
+        writer = newWriter;
         _epoch = epoch;
-        emit WriterReplaced(writer_, epoch);
+        emit WriterReplaced(newWriter, epoch);
     }
 
     /// A quorum of officers, each once: ascending, exactly so many.

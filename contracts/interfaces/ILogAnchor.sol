@@ -35,11 +35,11 @@ interface ILogAnchor {
 
     /// @notice Replaces the writer and begins `epoch`; the next size may be any above zero.
     /// Callable by anybody who has the signatures; signed once, they work once.
-    /// @param writer the new writer, not zero
+    /// @param newWriter not zero
     /// @param epoch above the one in force
     /// @param signatures exactly a quorum of officers', 65 bytes each (r ‖ s ‖ v, low s), sorted by
     /// officer
-    function replaceWriter(address writer, uint64 epoch, bytes calldata signatures) external;
+    function replaceWriter(address newWriter, uint64 epoch, bytes calldata signatures) external;
 
     /// @notice Who may anchor.
     function writer() external view returns (address);
@@ -53,6 +53,6 @@ interface ILogAnchor {
     /// @notice How many officers it takes; fixed for ever.
     function quorum() external view returns (uint256);
 
-    /// @notice The digest that officers sign to put `writer` in place from `epoch` on.
-    function replaceDigest(address writer, uint64 epoch) external view returns (bytes32 digest);
+    /// @notice The digest that officers sign to put `newWriter` in place from `epoch` on.
+    function replaceDigest(address newWriter, uint64 epoch) external view returns (bytes32 digest);
 }
