@@ -75,16 +75,23 @@ def safe_tx_hash(chain_id: int, safe: Address, tx: SafeTx) -> bytes:
     return tx.digest_in(domain(chain_id, safe))
 
 
-def payment_safe_tx(token: Address, to: Address, units: int, nonce: int) -> SafeTx:
-    """The one Safe transaction that pays this; raises SafeTxRefused for nothing or nobody."""
+def payment_call(token: Address, to: Address, units: int) -> tuple[Address, int, bytes]:
+    """Whom the payer calls, with how much of the native coin and what data, to pay this. Raises
+    SafeTxRefused for nothing or nobody.
+    """
     if units == 0:
         raise SafeTxRefused("a payment of zero units moves nothing")
     if to in (ZERO, token):
         raise SafeTxRefused("the recipient must be neither the zero address nor the token itself")
     if token == ZERO:
-        return SafeTx(to=to, value=units, data=b"", nonce=nonce)
-    data = TRANSFER + abi.arguments(abi.address(to), abi.uint(units))
-    return SafeTx(to=token, value=0, data=data, nonce=nonce)
+        return to, units, b""
+    return token, 0, TRANSFER + abi.arguments(abi.address(to), abi.uint(units))
+
+
+def payment_safe_tx(token: Address, to: Address, units: int, nonce: int) -> SafeTx:
+    """The one Safe transaction that makes `payment_call`."""
+    called, value, data = payment_call(token, to, units)
+    return SafeTx(to=called, value=value, data=data, nonce=nonce)
 
 
 def rejection_safe_tx(safe: Address, nonce: int) -> SafeTx:

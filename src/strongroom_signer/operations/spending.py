@@ -17,7 +17,7 @@ from strongroom_protocol.evidence import recover_initiator, recover_order_approv
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import Withdrawal
 from strongroom_protocol.policy import Verdict
-from strongroom_protocol.safe import payment_safe_tx
+from strongroom_protocol.safe import payment_call
 from strongroom_protocol.signatures import Signature
 from strongroom_signer.authority.organisations import Organisation, find, require_alive
 from strongroom_signer.errors import require
@@ -120,9 +120,9 @@ def _pay(house: House, asked: Asked) -> Call:
     clearance = judging.cleared(house, organisation, asked.intent_id, intent.to, asked.clearance)
     remember_list_version(house, clearance)
     judging.count_payment(house, asked.intent_id, organisation, intent, intent.wallet)
-    paid = payment_safe_tx(intent.token, intent.to, intent.units, 0)
+    called, value, data = payment_call(intent.token, intent.to, intent.units)
     fee = min(intent.max_fee_wei, organisation.bundle.max_total_fee_wei)
-    return Call(paid.to, paid.data, asked.intent_id, fee, value=paid.value)
+    return Call(called, data, asked.intent_id, fee, value=value)
 
 
 def _dry_verdict(house: House, asked: Asked, *, is_payment: bool) -> Plan:

@@ -103,7 +103,8 @@ def test_what_was_agreed_on_speaks_for_no_other_transaction(
 ) -> None:
     agreed(CALL)
     value = getattr(CALL, name)
-    other = replace(CALL, **{name: value + 1 if isinstance(value, int) else OTHER})
+    changed: dict[str, Any] = {name: value + 1 if isinstance(value, int) else OTHER}
+    other = replace(CALL, **changed)
     monkeypatch.setattr(second, "_string", lambda _value: b"")
     agreed(CALL)
     with pytest.raises(Refused, match="type_2"):
