@@ -33,6 +33,7 @@ from strongroom.vaults.sink import VaultObserver
 from strongroom.vaults.types import VaultView
 from strongroom.withdrawals import service as withdrawals
 from strongroom.withdrawals.permits import PermitLoop
+from strongroom.withdrawals.simulation import SimulationLoop
 from strongroom.withdrawals.sink import WithdrawalObserver
 from strongroom.withdrawals.spending import SpendingLoop
 from strongroom.withdrawals.spending_sink import SpendingObserver
@@ -67,6 +68,7 @@ class Stage:
         )
         self.permit_loop = PermitLoop(house.role("relay"), house.signer)
         self.spending_loop = SpendingLoop(house.role("relay"), house.signer)
+        self.simulation_loop = SimulationLoop(house.role("relay"), house.node)
         self.screener = Screener(house.role("screener"), house.screener_key)
         config = Config.from_environment(house.environment("worker"))
         services = Services(config, house.role("worker"), house.clock)
@@ -342,6 +344,7 @@ class Stage:
             "screener": self.screener.step,
             "permits": self.permit_loop.step,
             "spending": self.spending_loop.step,
+            "simulation": self.simulation_loop.step,
             "relay": self.relay_loop.step,
             "chain": self.chain.mine,
             "indexer": self.index,

@@ -27,6 +27,7 @@ from strongroom.signing.client import SignerClient
 from strongroom.vaults import platform_check
 from strongroom.vaults.sink import VaultObserver
 from strongroom.withdrawals.permits import PermitLoop
+from strongroom.withdrawals.simulation import SimulationLoop
 from strongroom.withdrawals.sink import WithdrawalObserver
 from strongroom.withdrawals.spending import SpendingLoop
 from strongroom.withdrawals.spending_sink import SpendingObserver
@@ -119,6 +120,7 @@ def build(config: Config) -> RelayProcess:
             "relay": (relay_loop.step, 0.1),
             "permits": (PermitLoop(database, signer).step, 0.1),
             "spending": (SpendingLoop(database, signer).step, 0.1),
+            "simulation": (SimulationLoop(database, node).step, 0.5),
             "outbox": (Dispatcher(database, publisher(config.redis_url)).step, 0.05),
             "sequencer": (sequencer.Sequencer(database).step, sequencer.PAUSE_SECONDS),
             "checkpointer": (checkpoints.step, checkpointer.PAUSE_SECONDS),

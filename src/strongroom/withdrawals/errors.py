@@ -87,10 +87,52 @@ class SignatureMalformed(Invalid):
     code = "withdrawal.signature_malformed"
 
 
+class SignatureEncodingWrong(SignatureMalformed):
+    """A signature in another form than the one that counts: high s, EIP-2098, v 0 or 1."""
+
+    code = "withdrawal.signature_encoding"
+
+
 class SignatureOverOtherBytes(Invalid):
     """The signature is not this person's over this transaction."""
 
     code = "withdrawal.signature_over_other_bytes"
+
+
+class SignatureForAnotherChain(SignatureOverOtherBytes):
+    """The person signed the same for another chain."""
+
+    code = "withdrawal.signature_for_another_chain"
+
+
+class SignatureForAnotherVault(SignatureOverOtherBytes):
+    """The person signed the same for another vault or wallet."""
+
+    code = "withdrawal.signature_for_another_vault"
+
+
+class SignatureForAnotherNonce(SignatureOverOtherBytes):
+    """The person signed another number of the vault's transactions."""
+
+    code = "withdrawal.signature_for_another_nonce"
+
+
+class SignaturePrefixed(SignatureOverOtherBytes):
+    """The digest was signed as a message (EIP-191), not as typed data."""
+
+    code = "withdrawal.signature_prefixed"
+
+
+class NotYourTurn(Conflict):
+    """Others sign first: the rules ask for groups one after the other."""
+
+    code = "withdrawal.not_your_turn"
+
+
+class NotDecodable(Conflict):
+    """What would be signed can't be put into plain words, so nobody may sign it."""
+
+    code = "withdrawal.not_decodable"
 
 
 class PaymentSignatureMissing(Invalid):

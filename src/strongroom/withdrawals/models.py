@@ -1,10 +1,11 @@
-"""Tables of withdrawals (migration 0013)."""
+"""Tables of withdrawals (migrations 0013 and 0019)."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer
+from sqlalchemy import Integer, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strongroom.db.models import Base, Units
@@ -130,3 +131,49 @@ class WithdrawalSigned(Base):
     raw: Mapped[bytes]
     hash: Mapped[bytes]
     created_at: Mapped[datetime]
+
+
+class WithdrawalSimulation(Base):
+    """What the node said that a waiting payment would do; written by the relay alone."""
+
+    __tablename__ = "withdrawal_simulation"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    digest: Mapped[bytes]
+    """Of what approvers sign: an answer about other bytes is none."""
+    method: Mapped[str]
+    block_height: Mapped[int | None]
+    succeeded: Mapped[bool | None]
+    changes: Mapped[list[dict[str, str]]] = mapped_column(JSONB)
+    cautions: Mapped[list[dict[str, str]]] = mapped_column(JSONB)
+    asked_at: Mapped[datetime]
+    again_at: Mapped[datetime]
+
+
+class WithdrawalReminder(Base):
+    """Whom a job reminded that their signature is waited for; append-only."""
+
+    __tablename__ = "withdrawal_reminder"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    people: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """Ids of the bundle's people."""
+    sentence: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Rate(Base):
+    """The newest price that a source of the signed policy stated; verified whenever it is used."""
+
+    __tablename__ = "rate_statement"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    asset: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]]
+    signature: Mapped[bytes]
+    at: Mapped[datetime]
+    received_at: Mapped[datetime]

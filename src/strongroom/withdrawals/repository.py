@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import case, func, literal, select
 
 from strongroom.db.database import UnitOfWork
 from strongroom.relay.types import OutgoingView
@@ -14,7 +14,9 @@ from strongroom.withdrawals.models import (
     Withdrawal,
     WithdrawalApproval,
     WithdrawalPermit,
+    WithdrawalReminder,
     WithdrawalSigned,
+    WithdrawalSimulation,
     WithdrawalTransition,
 )
 
@@ -238,6 +240,58 @@ def outdated(uow: UnitOfWork, organisation_id: UUID, version: int) -> Sequence[U
         )
         .order_by(Withdrawal.id)
     ).all()
+
+
+def to_simulate(uow: UnitOfWork) -> Withdrawal | None:
+    """The payment that waits for approvals and that the node is to be asked about next."""
+    asked = WithdrawalSimulation
+    digest = case(
+        (Withdrawal.wallet_kind == "vault", Withdrawal.safe_tx_hash), else_=Withdrawal.intent
+    )
+    return uow.session.scalars(
+        select(Withdrawal)
+        .outerjoin(
+            asked,
+            (asked.organisation_id == Withdrawal.organisation_id)
+            & (asked.withdrawal_id == Withdrawal.id),
+        )
+        .where(
+            Withdrawal.state == "awaiting_approval",
+            asked.digest.is_(None) | (asked.digest != digest) | (asked.again_at <= uow.now),
+        )
+        .order_by(Withdrawal.id)
+        .limit(1)
+    ).one_or_none()
+
+
+def simulation(uow: UnitOfWork, row: Withdrawal) -> WithdrawalSimulation | None:
+    """What the node said of this payment last."""
+    return uow.session.get(WithdrawalSimulation, (row.organisation_id, row.id))
+
+
+def reminders(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalReminder]:
+    """Whom a job reminded, the first time first."""
+    return list(
+        uow.session.scalars(
+            select(WithdrawalReminder)
+            .where(
+                WithdrawalReminder.organisation_id == row.organisation_id,
+                WithdrawalReminder.withdrawal_id == row.id,
+            )
+            .order_by(WithdrawalReminder.number)
+        )
+    )
+
+
+def paid_before(uow: UnitOfWork, organisation_id: UUID) -> frozenset[bytes]:
+    """Every destination that the organisation paid, at finality."""
+    return frozenset(
+        uow.session.scalars(
+            select(Withdrawal.destination)
+            .where(Withdrawal.organisation_id == organisation_id, Withdrawal.state == "finalized")
+            .distinct()
+        )
+    )
 
 
 def page(
