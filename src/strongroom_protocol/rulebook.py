@@ -199,9 +199,9 @@ def _permitted_range(when: When, used: dict[Over, Used]) -> tuple[int, int]:
     """For which values this rule permits: above the first, at most the second."""
     above = -1 if when.value_above is None else when.value_above
     for over in when.over:
-        if over.value_above is not None:
-            before = used[over].value_units
-            above = max(above, _BEYOND if before is None else over.value_above - before)
+        before = used[over].value_units
+        if over.value_above is not None and before is not None:
+            above = max(above, over.value_above - before)
     return above, _BEYOND if when.value_at_most is None else when.value_at_most
 
 

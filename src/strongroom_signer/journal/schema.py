@@ -58,7 +58,8 @@ TABLES = {
     "spend": """
         request_id BLOB NOT NULL, organisation BLOB NOT NULL, counter TEXT NOT NULL,
         units TEXT NOT NULL, total TEXT NOT NULL, bucket INTEGER NOT NULL,
-        number INTEGER NOT NULL, PRIMARY KEY (organisation, counter, bucket, number)
+        number INTEGER NOT NULL, initiator TEXT, wallet BLOB, destination BLOB, value TEXT,
+        PRIMARY KEY (organisation, counter, bucket, number)
     """,
     "list_version": "version INTEGER PRIMARY KEY, at INTEGER NOT NULL",
     "nonce": """

@@ -6,26 +6,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from strongroom_protocol.documents import Members
-from strongroom_protocol.encoding import from_hex
 from strongroom_protocol.evidence import Clearance, open_clearance
 from strongroom_signer.authority.organisations import Organisation
 from strongroom_signer.house import House
-from strongroom_signer.operations.reading import anything
+from strongroom_signer.operations.reading import signed_document
 
 
 def read_clearance(house: House, organisation: Organisation, value: object, path: str) -> Clearance:
     """{document, signature} → a CLEAR verdict for this organisation. Raises EvidenceRefused,
     FieldInvalid; what it clears is compared by the caller.
     """
-    members = Members(value, path, {"document", "signature"})
-
-    def signature_at(text: object, where: str) -> bytes:
-        return from_hex(text, 64, field=where)
-
+    document, signature = signed_document(value, path)
     return open_clearance(
-        members.part("document", anything),
-        members.part("signature", signature_at),
+        document,
+        signature,
         house.config.screener_key,
         organisation=organisation.uuid,
         now=house.clock.now(),

@@ -4,21 +4,37 @@ signer's own counters, then the screener's clearance.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from strongroom_protocol.addresses import ZERO, Address, checksum
+from strongroom_protocol.addresses import ZERO, Address
+from strongroom_protocol.documents import Members
 from strongroom_protocol.evidence import Approved, Clearance
 from strongroom_protocol.intents import Withdrawal
 from strongroom_protocol.policy import Facts, Verdict, evaluate
+from strongroom_protocol.rates import RateStatement, open_rate, value_units
 from strongroom_signer.authority.organisations import Organisation
 from strongroom_signer.errors import Refused, require
 from strongroom_signer.house import House, Plan
 from strongroom_signer.operations.clearances import read_clearance
-from strongroom_signer.operations.limits import count_spend, spent_units
+from strongroom_signer.operations.history import Journalled, float_counter
+from strongroom_signer.operations.limits import Paid, count_spend, spent_units
+from strongroom_signer.operations.reading import signed_document
 
 # An intent that is valid for longer than this was not meant for one payment.
 INTENT_SECONDS_MAX = 30 * 86_400
 APPROVALS_MAX = 100
+RATES_MAX = 32
+# Members that a request to pay may leave out.
+OPTIONAL = frozenset({"rates"})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, and the facts that it stands on: what is counted later is what was judged."""
+
+    verdict: Verdict
+    facts: Facts
 
 
 def check_epoch(house: House, store_epoch: int) -> None:
@@ -40,31 +56,45 @@ def check_length(house: House, valid_until: int) -> None:
     )
 
 
+def read_rates(members: Members, organisation: Organisation) -> tuple[RateStatement, ...]:
+    """What the policy's sources signed, if anything is shown. Raises RateRefused, FieldInvalid."""
+    if "rates" not in members:
+        return ()
+    shown = members.list("rates", signed_document, maximum=RATES_MAX)
+    rates = organisation.bundle.rates
+    return tuple(open_rate(rates, document, signature) for document, signature in shown)
+
+
 def judge(
     house: House,
     organisation: Organisation,
     intent: Withdrawal,
     approved: Approved,
+    rates: tuple[RateStatement, ...],
     wallet: Address | None = None,
-) -> Verdict:
+) -> Judged:
     """The policy's verdict; `wallet` is the spending key that pays, None = the vault."""
     check_length(house, intent.valid_until)
     if approved.initiator is None:
         raise Refused("initiator_unknown", "a payment needs the initiator's signature")
     _check_cooled(house, organisation, intent.to)
-    asset, ref = asset_of(organisation, intent), organisation.ref
+    asset, ref, now = asset_of(organisation, intent), organisation.ref, house.clock.now()
+    bundle = organisation.people_now
     facts = Facts(
         initiator=approved.initiator.id,
         asset=asset,
         units=intent.units,
         destination=intent.to,
-        now=house.clock.now(),
+        now=now,
         spent_units=spent_units(house, ref, asset),
         approvers=approved.approver_ids(),
         wallet=wallet,
-        wallet_spent_units=spent_units(house, ref, _float(asset, wallet)) if wallet else 0,
+        wallet_spent_units=spent_units(house, ref, float_counter(asset, wallet)) if wallet else 0,
+        vault=organisation.vault,
+        value_units=value_units(bundle.rates, rates, asset, intent.units, now),
+        history=Journalled(house, organisation),
     )
-    return evaluate(organisation.people_now, facts)
+    return Judged(evaluate(bundle, facts), facts)
 
 
 def require_allowed(verdict: Verdict) -> None:
@@ -74,17 +104,17 @@ def require_allowed(verdict: Verdict) -> None:
 
 
 def count_payment(
-    house: House,
-    request_id: bytes,
-    organisation: Organisation,
-    intent: Withdrawal,
-    wallet: Address | None = None,
+    house: House, request_id: bytes, organisation: Organisation, facts: Facts
 ) -> None:
-    """Inside a unit: it counts on the organisation's limit and on its wallet's own float."""
-    asset = asset_of(organisation, intent)
-    counters = (asset, _float(asset, wallet)) if wallet else (asset,)
-    for counter in counters:
-        count_spend(house, request_id, organisation.ref, counter, intent.units)
+    """Inside a unit: it counts on the organisation's limit and on its wallet's own float, and for
+    the rules that ask for what was paid before.
+    """
+    wallet = facts.wallet or organisation.vault
+    paid = Paid(facts.initiator, wallet, facts.destination, facts.value_units)
+    count_spend(house, request_id, organisation.ref, facts.asset, facts.units, paid)
+    if facts.wallet is not None:
+        counter = float_counter(facts.asset, facts.wallet)
+        count_spend(house, request_id, organisation.ref, counter, facts.units)
 
 
 def asset_of(organisation: Organisation, intent: Withdrawal) -> str:
@@ -124,11 +154,6 @@ def dry_answer(organisation: Organisation, verdict: Verdict, **more: Any) -> Pla
         "policy_version": organisation.bundle.version,
         **more,
     }
-
-
-def _float(asset: str, wallet: Address) -> str:
-    """The counter of what one spending key paid."""
-    return f"{asset} of {checksum(wallet)}"
 
 
 def _check_cooled(house: House, organisation: Organisation, to: Address) -> None:

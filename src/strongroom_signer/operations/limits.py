@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from strongroom_protocol.addresses import Address
+from strongroom_protocol.windows import DAY_SECONDS, bucket_of, oldest_bucket
 from strongroom_signer.errors import Refused
 from strongroom_signer.house import House
 from strongroom_signer.journal.store import FIRST_EPOCH
 
-BUCKET_SECONDS = 3 * 3600
-BUCKETS_BEFORE = 8
-DAY_SECONDS = 86_400
 # Above every bucket.
 EVER = 2**62
 
@@ -29,39 +28,70 @@ class _Count:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Of a payment, what rules over time ask for later: who ordered it (id), which wallet paid,
+    to whom, and what it was worth then (None: nobody knew).
+    """
+
+    initiator: str
+    wallet: Address
+    destination: Address
+    value_units: int | None
+
+
 def spent_units(house: House, organisation: bytes, counter: str) -> int:
     """Units counted within at least the last 24 hours; `counter` is an asset's code, or any other
     text that names what is counted. Raises Refused, retryable: limits_unknown.
     """
     _check_known(house)
-    window = house.clock.now() // BUCKET_SECONDS - BUCKETS_BEFORE
-    before = _last(house, organisation, counter, window)
-    return _last(house, organisation, counter).total - before.total
+    return spent_since(house, organisation, counter, oldest_bucket(house.clock.now()))[0]
+
+
+def spent_since(house: House, organisation: bytes, counter: str, oldest: int) -> tuple[int, int]:
+    """Units, and how many times, from bucket `oldest` on."""
+    before, last = (_last(house, organisation, counter, at) for at in (oldest, EVER))
+    return last.total - before.total, last.number - before.number
 
 
 def count_spend(
-    house: House, request_id: bytes, organisation: bytes, counter: str, units: int
+    house: House,
+    request_id: bytes,
+    organisation: bytes,
+    counter: str,
+    units: int,
+    paid: Paid | None = None,
 ) -> None:
     """Inside a unit: this request spends, on each of its counters once. It is not given back, even
-    if nothing is mined.
+    if nothing is mined. `paid` stands in one of them: that of the asset.
     """
     last = _last(house, organisation, counter)
-    bucket = max(last.bucket, house.clock.now() // BUCKET_SECONDS)
+    bucket = max(last.bucket, bucket_of(house.clock.now()))
     new = _Count(last.total + units, bucket, last.number + 1)
     row = (str(units), str(new.total), new.bucket, new.number)
-    house.journal.add("spend", request_id, organisation, counter, *row)
+    who: tuple[object, ...] = (None,) * 4
+    if paid is not None:
+        value = None if paid.value_units is None else str(paid.value_units)
+        who = (paid.initiator, paid.wallet, paid.destination, value)
+    house.journal.add("spend", request_id, organisation, counter, *row, *who)
     house.journal.remember(("spend", organisation, counter, EVER), new)
+
+
+def known_since(house: House) -> int:
+    """Since when everything that was permitted is in this journal: after a lost one, its epoch."""
+    epoch, began = house.journal.epoch_began()
+    return 0 if epoch == FIRST_EPOCH else began
 
 
 def _check_known(house: House) -> None:
     """After a lost journal nobody knows what its last day had counted: wait until it is over."""
-    epoch, began = house.journal.epoch_began()
-    if epoch == FIRST_EPOCH or house.clock.now() >= began + DAY_SECONDS:
+    known = known_since(house) + DAY_SECONDS
+    if known == DAY_SECONDS or house.clock.now() >= known:
         return
     raise Refused(
         "limits_unknown",
-        f"epoch {epoch} began lately and what the lost journal had counted is not known; limits "
-        f"count again from {began + DAY_SECONDS} (Unix time)",
+        f"epoch {house.journal.epoch} began lately and what the lost journal had counted is not "
+        f"known; limits count again from {known} (Unix time)",
         retryable=True,
     )
 

@@ -191,11 +191,14 @@ def _store_version(house: House, bundle: Bundle, active_from: int) -> None:
 
 
 def _store_destinations(house: House, bundle: Bundle, *, founding: bool) -> None:
-    """First seen by the own clock: a destination cools from there. The founders' do not cool."""
+    """First seen by the own clock: a destination cools from there, a spending key of one's own
+    too. The founders' do not cool.
+    """
     query = "SELECT 1 FROM first_seen WHERE organisation = ? AND address = ?"
-    for entry in bundle.address_book:
-        if house.journal.one(query, bundle.organisation, entry.address) is None:
-            row = (bundle.organisation, entry.address, int(founding), house.clock.now())
+    places = [entry.address for entry in bundle.address_book]
+    for address in dict.fromkeys([*places, *(key.address for key in bundle.spending)]):
+        if house.journal.one(query, bundle.organisation, address) is None:
+            row = (bundle.organisation, address, int(founding), house.clock.now())
             house.journal.add("first_seen", *row)
 
 

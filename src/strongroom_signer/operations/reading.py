@@ -25,3 +25,13 @@ def signatures_in(members: Members, name: str) -> Sequence[Signature]:
 def anything(value: Any, _path: str) -> Any:
     """A document that is parsed by its own reader."""
     return value
+
+
+def signed_document(value: object, path: str) -> tuple[Any, bytes]:
+    """{document, signature}: an Ed25519 signature of 64 bytes; the document has its own reader."""
+
+    def signature_64(text: object, where: str) -> bytes:
+        return from_hex(text, 64, field=where)
+
+    members = Members(value, path, {"document", "signature"})
+    return members.part("document", anything), members.part("signature", signature_64)

@@ -17,6 +17,7 @@ from strongroom_protocol.evidence import recover_initiator, recover_order_approv
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import Withdrawal
 from strongroom_protocol.policy import Verdict
+from strongroom_protocol.rates import RateStatement
 from strongroom_protocol.safe import payment_call
 from strongroom_protocol.signatures import Signature
 from strongroom_signer.authority.organisations import Organisation, find, require_alive
@@ -42,11 +43,12 @@ class Asked:
     initiator_signature: Signature
     approvals: tuple[Signature, ...]
     clearance: Any
+    rates: tuple[RateStatement, ...]
 
 
 def spending_payment(house: House, body: dict[str, Any], _trace: str) -> Once | Plan:
     """→ {from, nonce, raw, hash, fees}, idempotent by (intent, attempt); dry: the verdict alone."""
-    members = Members(body, "body", {*_NAMES, "attempt", "fees", "dry_run"})
+    members = Members(body, "body", {*_NAMES, "attempt", "fees", "dry_run"}, judging.OPTIONAL)
     asked = _read(house, members)
     purpose = members.choice("kind", frozenset({PAYMENT, attempts.CANCEL}))
     number, is_payment = attempts.read_number(members), purpose == PAYMENT
@@ -76,13 +78,15 @@ def spending_payment(house: House, body: dict[str, Any], _trace: str) -> Once | 
 
 def _read(house: House, members: Members) -> Asked:
     intent = Withdrawal.from_fields(members.part("intent", anything), field="intent")
+    organisation = find(house, members.hash32("organisation"))
     return Asked(
-        organisation=find(house, members.hash32("organisation")),
+        organisation=organisation,
         intent=intent,
         intent_id=intent.digest(house.config.chain_id),
         initiator_signature=members.part("initiator_signature", signature_at),
         approvals=tuple(signatures_in(members, "approvals")),
         clearance=members.part("clearance", anything),
+        rates=judging.read_rates(members, organisation),
     )
 
 
@@ -101,7 +105,7 @@ def _check_ordered(house: House, asked: Asked) -> None:
     )
 
 
-def _judge(house: House, asked: Asked) -> Verdict:
+def _judge(house: House, asked: Asked) -> judging.Judged:
     organisation, intent = asked.organisation, asked.intent
     approved = recover_order_approvals(
         organisation.people_now,
@@ -110,16 +114,17 @@ def _judge(house: House, asked: Asked) -> Verdict:
         asked.approvals,
         house.clock.now(),
     )
-    return judging.judge(house, organisation, intent, approved, intent.wallet)
+    return judging.judge(house, organisation, intent, approved, asked.rates, intent.wallet)
 
 
 def _pay(house: House, asked: Asked) -> Call:
     """Check: Effect, inside the unit: the very call that a vault would make."""
     organisation, intent = asked.organisation, asked.intent
-    judging.require_allowed(_judge(house, asked))
+    judged = _judge(house, asked)
+    judging.require_allowed(judged.verdict)
     clearance = judging.cleared(house, organisation, asked.intent_id, intent.to, asked.clearance)
     remember_list_version(house, clearance)
-    judging.count_payment(house, asked.intent_id, organisation, intent, intent.wallet)
+    judging.count_payment(house, asked.intent_id, organisation, judged.facts)
     called, value, data = payment_call(intent.token, intent.to, intent.units)
     fee = min(intent.max_fee_wei, organisation.bundle.max_total_fee_wei)
     return Call(called, data, asked.intent_id, fee, value=value)
@@ -129,7 +134,7 @@ def _dry_verdict(house: House, asked: Asked, *, is_payment: bool) -> Plan:
     verdict = Verdict("allowed", attempts.CANCEL, "A cancellation may be signed.")
     if is_payment:
         _check_ordered(house, asked)
-        verdict = _judge(house, asked)
+        verdict = _judge(house, asked).verdict
         if asked.clearance is not None:
             organisation, subject = asked.organisation, asked.intent.to
             judging.cleared(house, organisation, asked.intent_id, subject, asked.clearance)

@@ -20,6 +20,7 @@ from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import Withdrawal
 from strongroom_protocol.permit import Permit
 from strongroom_protocol.policy import Verdict
+from strongroom_protocol.rates import RateStatement
 from strongroom_protocol.safe import Payment, SafeTx, payment_safe_tx, rejection_safe_tx
 from strongroom_protocol.signatures import Signature
 from strongroom_signer.agreement import agreed_payment, agreed_permit
@@ -48,11 +49,12 @@ class Asked:
     safe_tx_hash: bytes
     approvals: tuple[Approval, ...]
     clearance: Any
+    rates: tuple[RateStatement, ...]
 
 
 def vault_permit(house: House, body: dict[str, Any], _trace: str) -> Once | Plan:
     """→ {safe_tx_hash, policy_version, valid_until, permit_signature}; dry: the verdict alone."""
-    members = Members(body, "body", {*_NAMES, "clearance", "dry_run"})
+    members = Members(body, "body", {*_NAMES, "clearance", "dry_run"}, judging.OPTIONAL)
     asked = _read(house, members)
     if members.boolean("dry_run"):
         require_alive(house, asked.organisation)
@@ -116,6 +118,7 @@ def _read(house: House, members: Members) -> Asked:
         safe_tx_hash=agreed_payment(chain_id, organisation.vault, safe_tx, paid),
         approvals=members.list("approvals", _approval, maximum=judging.APPROVALS_MAX),
         clearance=members.part("clearance", anything),
+        rates=judging.read_rates(members, organisation),
     )
 
 
@@ -130,11 +133,12 @@ def _approval(value: object, path: str) -> Approval:
 def _prepare_payment(house: House, asked: Asked) -> Plan:
     """Check: Effect, inside the unit."""
     organisation, intent = asked.organisation, asked.intent
-    judging.require_allowed(_judge(house, asked))
+    judged = _judge(house, asked)
+    judging.require_allowed(judged.verdict)
     clearance = _cleared(house, asked)
     _check_free(house, asked)
     remember_list_version(house, clearance)
-    judging.count_payment(house, asked.intent_id, organisation, intent)
+    judging.count_payment(house, asked.intent_id, organisation, judged.facts)
     slot = (organisation.vault, asked.safe_tx.nonce, "payment")
     house.journal.add("vault_nonce", *slot, asked.intent_id, asked.intent_id, asked.safe_tx_hash)
     return _plan(asked, min(intent.valid_until, clearance.valid_until, organisation.lapses_at))
@@ -212,7 +216,7 @@ def _plan(asked: Asked, valid_until: int) -> Plan:
     }
 
 
-def _judge(house: House, asked: Asked) -> Verdict:
+def _judge(house: House, asked: Asked) -> judging.Judged:
     approved = recover_approvals(
         asked.organisation.people_now,
         asked.intent,
@@ -221,7 +225,7 @@ def _judge(house: House, asked: Asked) -> Verdict:
         asked.approvals,
         house.clock.now(),
     )
-    return judging.judge(house, asked.organisation, asked.intent, approved)
+    return judging.judge(house, asked.organisation, asked.intent, approved, asked.rates)
 
 
 def _cleared(house: House, asked: Asked) -> Clearance:
@@ -233,7 +237,7 @@ def _cleared(house: House, asked: Asked) -> Clearance:
 def _dry_verdict(house: House, asked: Asked) -> Plan:
     verdict = Verdict("allowed", "rejection", "A rejection may be signed.")
     if asked.kind == "payment":
-        verdict = _judge(house, asked)
+        verdict = _judge(house, asked).verdict
         _check_free(house, asked)
         if asked.clearance is not None:
             _cleared(house, asked)

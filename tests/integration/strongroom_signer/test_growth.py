@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from strongroom_protocol.hashing import keccak256
+from strongroom_protocol.windows import BUCKET_SECONDS
 from strongroom_signer.authority import organisations
 from strongroom_signer.errors import Impossible, Refused
-from strongroom_signer.operations.limits import BUCKET_SECONDS, count_spend, spent_units
+from strongroom_signer.operations.limits import count_spend, spent_units
 from strongroom_signer.pool import Pool
 from tests.integration.strongroom_signer.conftest import Desk
 from tests.integration.strongroom_signer.spending import bump, cancelled, hot_company, hot_intent

@@ -145,6 +145,12 @@ def test_an_unknown_value_is_the_highest_tier_and_matches_what_denies():
     assert evaluate(policy(*TIERS), replace(unknown, approvers=EVERYBODY)).rule_id == "huge"
 
 
+def test_an_unknown_value_matches_what_denies_small_ones():
+    dust = policy(Rule("pay", "allow", When()), Rule("dust", "deny", When(value_at_most=5)))
+    assert evaluate(dust, replace(FACTS, value_units=6)).kind == "allowed"
+    assert evaluate(dust, replace(FACTS, value_units=None)).rule_id == "dust"
+
+
 def test_a_gap_in_the_tiers_denies_an_unknown_value():
     gap = policy(
         Rule("a", "allow", When(value_at_most=10)), Rule("b", "allow", When(value_above=11))
@@ -203,22 +209,27 @@ def has_a_range(when):
     return all(low is None or high is None or low < high for low, high in bounds)
 
 
-WHENS = st.builds(
-    When,
-    initiators=some(st.sampled_from(["ada", "ben"])),
-    departments=some(st.sampled_from(["finance", "medicine"])),
-    sources=some(st.sampled_from(["vault", HOT])),
-    destinations=st.sampled_from([None, "address_book", "own_wallets"]) | some(PLACES),
-    tags=some(st.sampled_from(["exchange", "bank"])),
-    assets=st.just(("TUSD/6",)),
-    units_above=BOUND,
-    units_at_most=BOUND,
-    value_above=BOUND,
-    value_at_most=BOUND,
-    over=st.lists(OVERS, max_size=2, unique=True).map(tuple),
-    hours=st.none() | st.booleans().map(lambda out: replace(WORK, outside=out)),
-    screening=some(st.sampled_from(["clear", "review"])),
-).filter(has_a_range)
+CONDITIONS = {
+    "initiators": some(st.sampled_from(["ada", "ben"])),
+    "departments": some(st.sampled_from(["finance", "medicine"])),
+    "sources": some(st.sampled_from(["vault", HOT])),
+    "destinations": st.sampled_from(["address_book", "own_wallets"]) | some(PLACES),
+    "tags": some(st.sampled_from(["exchange", "bank"])),
+    "units_above": BOUND,
+    "units_at_most": BOUND,
+    "value_above": BOUND,
+    "value_at_most": BOUND,
+    "over": st.lists(OVERS, max_size=2, unique=True).map(tuple),
+    "hours": st.booleans().map(lambda out: replace(WORK, outside=out)),
+    "screening": some(st.sampled_from(["clear", "review"])),
+}
+# Few conditions a rule: many of them match hardly anything.
+WHENS = (
+    st.sets(st.sampled_from(sorted(CONDITIONS)), max_size=3)
+    .flatmap(lambda names: st.fixed_dictionaries({name: CONDITIONS[name] for name in names}))
+    .map(lambda found: When(**found, assets=("TUSD/6",)))
+    .filter(has_a_range)
+)
 GROUPS = st.builds(
     Group,
     st.sampled_from(["approver", "initiator"]),
@@ -322,7 +333,7 @@ def judged(rules, facts):
     return evaluate(replace(BUNDLE, rules=rules, valid_until=NOW * 2), facts)
 
 
-@settings(max_examples=60)
+@settings(max_examples=200)
 @given(LISTS | TIERED, PAYMENTS, VALUES)
 def test_deny_wins_and_what_no_rule_names_is_denied(rules, facts, value):
     facts = replace(facts, value_units=value)

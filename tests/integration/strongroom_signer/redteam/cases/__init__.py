@@ -8,7 +8,7 @@ __all__ = ["CASES", "SUBJECTS"]
 
 SUBJECTS = (
     "replays", "approvals", "policies", "clearances", "safe", "fees", "sweeps", "spending",
-    "hot_keys", "gas", "fiat", "manifests", "requests", "offline",
+    "hot_keys", "gas", "fiat", "manifests", "requests", "offline", "rules",
 )  # fmt: skip
 
 for subject in SUBJECTS:
