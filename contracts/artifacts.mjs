@@ -21,7 +21,10 @@ const parts = {
       "setup", "execTransaction", "getTransactionHash", "nonce", "getOwners", "getThreshold",
       "getStorageAt", "getModulesPaginated", "domainSeparator", "VERSION", "SafeSetup",
       "SafeReceived", "SafeMultiSigTransaction", "ExecutionSuccess", "ExecutionFailure",
-      "ChangedGuard", "ChangedModuleGuard",
+      "ChangedGuard", "ChangedModuleGuard", "addOwnerWithThreshold", "removeOwner", "swapOwner",
+      "changeThreshold", "setGuard", "setModuleGuard", "setFallbackHandler", "enableModule",
+      "disableModule", "AddedOwner", "RemovedOwner", "ChangedThreshold", "EnabledModule",
+      "DisabledModule", "ChangedFallbackHandler",
     ],
   },
   SafeProxyFactory: {
@@ -29,7 +32,16 @@ const parts = {
     names: ["createProxyWithNonce", "proxyCreationCode", "ProxyCreation"],
   },
   SafeProxy: { file: join(official, "proxies/SafeProxy.sol/SafeProxy.json"), names: [] },
-  PermitGuard: { file: join(built, "PermitGuard.sol/PermitGuard.json"), names: null },
+  MultiSendCallOnly: {
+    file: join(official, "libraries/MultiSendCallOnly.sol/MultiSendCallOnly.json"),
+    names: ["multiSend"],
+  },
+  VaultExit: { file: join(built, "VaultExit.sol/VaultExit.json"), names: null },
+  PermitGuard: {
+    file: join(built, "PermitGuard.sol/PermitGuard.json"),
+    names: null,
+    immutables: ["exitModule", "multiSendCallOnly"],
+  },
   VaultSetup: { file: join(built, "VaultSetup.sol/VaultSetup.json"), names: null },
   SweepDelegate: {
     file: join(built, "SweepDelegate.sol/SweepDelegate.json"),
@@ -38,6 +50,9 @@ const parts = {
   },
   SweepBatcher: {
     file: join(built, "SweepBatcher.sol/SweepBatcher.json"), names: null, immutables: ["relay"],
+  },
+  LogAnchor: {
+    file: join(built, "LogAnchor.sol/LogAnchor.json"), names: null, immutables: ["quorum"],
   },
 };
 

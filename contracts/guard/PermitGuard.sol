@@ -2,91 +2,67 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {SlotDerivation} from "@openzeppelin/contracts/utils/SlotDerivation.sol";
-import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
-import {ITransactionGuard} from "@safe-global/safe-smart-account/contracts/base/GuardManager.sol";
+import {
+    ITransactionGuard
+} from "@safe-global/safe-smart-account/contracts/base/GuardManager.sol";
 import {IModuleGuard} from "@safe-global/safe-smart-account/contracts/base/ModuleManager.sol";
 import {IERC165} from "@safe-global/safe-smart-account/contracts/interfaces/IERC165.sol";
 import {Enum} from "@safe-global/safe-smart-account/contracts/libraries/Enum.sol";
+import {VaultFreeze} from "contracts/guard/VaultFreeze.sol";
+import {VaultRules} from "contracts/guard/VaultRules.sol";
 import {IPermitGuard} from "contracts/interfaces/IPermitGuard.sol";
 import {ISafeVault} from "contracts/interfaces/ISafeVault.sol";
+import {CanonicalBatch} from "contracts/libraries/CanonicalBatch.sol";
 import {CanonicalCall} from "contracts/libraries/CanonicalCall.sol";
 import {PermitTail} from "contracts/libraries/PermitTail.sol";
+import {RunningTransaction} from "contracts/libraries/RunningTransaction.sol";
 import {SafeConfiguration} from "contracts/libraries/SafeConfiguration.sol";
 
 /// @title Transaction guard and module guard of every vault on one chain.
 /// @notice `IPermitGuard` says what it promises. It holds no funds, has no owner and no upgrade;
 /// each vault's state is keyed by the vault, which is always the caller.
-contract PermitGuard is IPermitGuard, ITransactionGuard, IModuleGuard {
+contract PermitGuard is VaultFreeze, ITransactionGuard, IModuleGuard {
+    using CanonicalBatch for bytes;
     using CanonicalCall for bytes;
     using SafeConfiguration for address;
-    using SlotDerivation for bytes32;
-    using TransientSlot for bytes32;
-    using TransientSlot for TransientSlot.Bytes32Slot;
 
-    /// How long an announced destination cools before it can be paid.
-    uint256 public constant COOLING_SECONDS = 1 days;
-
-    bytes32 private constant DOMAIN_TYPEHASH = keccak256(
-        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-    );
-    bytes32 private constant PERMIT_TYPEHASH = keccak256(
-        "Permit(address safe,bytes32 safeTxHash,uint64 policyVersion,uint64 validUntil)"
-    );
-    bytes32 private constant NAME_HASH = keccak256("StrongroomGuard");
-    bytes32 private constant VERSION_HASH = keccak256("1");
     bytes4 private constant TRANSFER = 0xa9059cbb; // transfer(address,uint256)
-    /// Transient; derived per vault: the hash of the transaction that runs now, zero if none.
-    bytes32 private constant RUNNING_SLOT = keccak256("strongroom.PermitGuard.running");
 
-    mapping(address safe => Vault) private _vaults;
-    mapping(address safe => mapping(address token => bool)) private _tokenAllowed;
-    mapping(address safe => mapping(address destination => uint256)) private _usableFrom;
+    /// @param exitModule_ the chain's VaultExit
+    /// @param multiSendCallOnly_ Safe 1.5.0's MultiSendCallOnly
+    constructor(address exitModule_, address multiSendCallOnly_)
+        VaultRules(exitModule_, multiSendCallOnly_)
+    {}
 
     /// @inheritdoc IPermitGuard
     function configure(
         address permitSigner,
-        address[] calldata tokens,
-        address[] calldata destinations
+        AssetLimit[] calldata limits,
+        address[] calldata destinations,
+        address[] calldata freezers
     ) external {
-        // Check: once, and before the vault's first transaction. No module exists (see
-        // `_checkControls`), so at nonce 0 the vault can call nothing but in its `setup`.
+        // Check: once for ever, and the vault is already what each later transaction must leave.
         Vault storage vault = _vaults[msg.sender];
-        if (vault.permitSigner != address(0)) revert PermitGuard_AlreadyConfigured(msg.sender);
-        if (permitSigner == address(0)) revert PermitGuard_PermitSignerIsZero();
-        if (ISafeVault(msg.sender).nonce() != 0) revert PermitGuard_NotInSetup(msg.sender);
+        if (vault.singleton != address(0)) revert PermitGuard_AlreadyConfigured(msg.sender);
+        address singleton = ISafeVault(msg.sender).masterCopy();
+        if (singleton.code.length == 0) revert PermitGuard_SingletonHasNoCode(singleton);
+        _checkGuards();
         _checkControls();
 
         // Effect: record what must stay as it is.
-        vault.permitSigner = permitSigner;
-        vault.singleton = ISafeVault(msg.sender).masterCopy();
+        vault.singleton = singleton;
         vault.peopleHash = msg.sender.peopleHash();
-        emit VaultConfigured(msg.sender, permitSigner, vault.singleton, vault.peopleHash);
-        for (uint256 i = 0; i < tokens.length; ++i) {
-            if (tokens[i].code.length == 0) revert PermitGuard_TokenHasNoCode(tokens[i]);
-            _tokenAllowed[msg.sender][tokens[i]] = true;
-            emit TokenAllowed(msg.sender, tokens[i]);
+        emit VaultConfigured(msg.sender, permitSigner, singleton, vault.peopleHash);
+        _setPermitSigner(permitSigner);
+        for (uint256 i = 0; i < limits.length; ++i) {
+            address token = limits[i].token;
+            if (_isListed(token)) revert PermitGuard_AssetListedTwice(token);
+            _setLimit(token, limits[i].dayUnits);
         }
         for (uint256 i = 0; i < destinations.length; ++i) {
             _allow(destinations[i], block.timestamp);
         }
-    }
-
-    /// @inheritdoc IPermitGuard
-    function announceDestination(address destination) external {
-        _checkRunning();
-        _allow(destination, block.timestamp + COOLING_SECONDS);
-    }
-
-    /// @inheritdoc IPermitGuard
-    function revokeDestination(address destination) external {
-        _checkRunning();
-        if (_usableFrom[msg.sender][destination] == 0) {
-            revert PermitGuard_DestinationUnknown(destination);
-        }
-        delete _usableFrom[msg.sender][destination];
-        emit DestinationRevoked(msg.sender, destination);
+        _setFreezers(freezers);
     }
 
     /// @inheritdoc ITransactionGuard
@@ -104,69 +80,72 @@ contract PermitGuard is IPermitGuard, ITransactionGuard, IModuleGuard {
         bytes calldata signatures,
         address /* msgSender */
     ) external {
-        // Check: a plain call without refund, to a place that it may go to.
+        // Check: nothing runs, nothing is paid beside (to, value, data), our Permit is for this.
         if (_vaults[msg.sender].permitSigner == address(0)) {
             revert PermitGuard_NotConfigured(msg.sender);
         }
-        if (operation != Enum.Operation.Call) {
-            revert PermitGuard_OperationIsNotCall(uint8(operation));
-        }
+        bytes32 other = RunningTransaction.hashOf(msg.sender);
+        if (other != bytes32(0)) revert PermitGuard_Reentered(other);
         if (
             safeTxGas != 0 || baseGas != 0 || gasPrice != 0 || gasToken != address(0)
                 || refundReceiver != address(0)
         ) revert PermitGuard_RefundFieldsNotZero();
-        _checkCall(to, value, data);
-
-        // Check and effect: the Permit for this very transaction; then the lock.
-        bytes32 safeTxHash = _runningHash(to, value, data);
+        bytes32 safeTxHash = _runningHash(to, value, data, operation);
         _acceptPermit(safeTxHash, signatures);
-        _enter(safeTxHash);
+
+        // Check and effect: it may be done, and is counted; then the lock.
+        bool isChange = _accept(to, value, data, operation == Enum.Operation.DelegateCall);
+        RunningTransaction.begin(msg.sender, safeTxHash, isChange);
     }
 
     /// @inheritdoc ITransactionGuard
     function checkAfterExecution(bytes32 hash, bool /* success */) external {
-        TransientSlot.Bytes32Slot running = _running();
-        if (hash == bytes32(0) || running.tload() != hash) revert PermitGuard_NotRunning(hash);
-        running.tstore(bytes32(0));
-        _checkControls();
+        // Check and effect: the lock opens for the transaction that shut it.
+        if (hash == bytes32(0) || RunningTransaction.hashOf(msg.sender) != hash) {
+            revert PermitGuard_NotRunning(hash);
+        }
+        bool isChange = RunningTransaction.isChange(msg.sender);
+        RunningTransaction.end(msg.sender);
+
+        // Check: the vault is what it was.
         Vault storage vault = _vaults[msg.sender];
+        _checkControls();
         address singleton = ISafeVault(msg.sender).masterCopy();
         if (singleton != vault.singleton) revert PermitGuard_SingletonChanged(singleton);
         bytes32 peopleHash = msg.sender.peopleHash();
-        if (peopleHash != vault.peopleHash) revert PermitGuard_PeopleChanged(peopleHash);
+        if (!isChange) {
+            _checkGuards();
+            if (peopleHash != vault.peopleHash) revert PermitGuard_PeopleChanged(peopleHash);
+            return;
+        }
+
+        // Effect: what an announced change may alter.
+        if (peopleHash != vault.peopleHash) {
+            vault.peopleHash = peopleHash;
+            emit PeopleChanged(msg.sender, peopleHash);
+        }
+        address guard = msg.sender.addressAt(SafeConfiguration.GUARD_SLOT);
+        if (guard == address(this)) _checkGuards();
+        else _handOver(guard);
     }
 
     /// @inheritdoc IModuleGuard
-    /// @dev No vault has a module yet; the exit module will be the one that passes here.
+    /// @dev The exit passes, first of all: a module guard that reverts would shut people in.
     function checkModuleTransaction(
         address, /* to */
         uint256, /* value */
         bytes calldata, /* data */
         Enum.Operation, /* operation */
         address module
-    ) external pure returns (bytes32) {
-        revert PermitGuard_ModuleRefused(module);
+    ) external view returns (bytes32) {
+        if (module != exitModule) revert PermitGuard_ModuleRefused(module);
+        _checkExitNotFrozen();
+        return bytes32(0);
     }
 
     /// @inheritdoc IModuleGuard
-    function checkAfterModuleExecution(bytes32 txHash, bool /* success */) external pure {
-        revert PermitGuard_NotRunning(txHash);
-    }
-
-    /// @inheritdoc IPermitGuard
-    function vaultOf(address safe) external view returns (Vault memory vault) {
-        return _vaults[safe];
-    }
-
-    /// @inheritdoc IPermitGuard
-    function isTokenAllowed(address safe, address token) external view returns (bool allowed) {
-        return _tokenAllowed[safe][token];
-    }
-
-    /// @inheritdoc IPermitGuard
-    function usableFrom(address safe, address destination) external view returns (uint256 time) {
-        return _usableFrom[safe][destination];
-    }
+    /// @dev Nothing to add: the exit has one fixed effect, which is this guard's end.
+    function checkAfterModuleExecution(bytes32, /* txHash */ bool /* success */) external pure {}
 
     /// @inheritdoc IERC165
     function supportsInterface(bytes4 interfaceId) external pure returns (bool) {
@@ -175,39 +154,66 @@ contract PermitGuard is IPermitGuard, ITransactionGuard, IModuleGuard {
             || interfaceId == type(IERC165).interfaceId;
     }
 
-    /// @inheritdoc IPermitGuard
-    /// @dev Computed each time: the bytecode is then the same on every chain.
-    function domainSeparator() public view returns (bytes32 separator) {
-        return keccak256(
-            abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this))
-        );
-    }
-
-    /// @inheritdoc IPermitGuard
-    function permitDigest(
-        address safe,
-        bytes32 safeTxHash,
-        uint64 policyVersion,
-        uint64 validUntil
-    ) public view returns (bytes32 digest) {
-        return MessageHashUtils.toTypedDataHash(
-            domainSeparator(),
-            keccak256(abi.encode(PERMIT_TYPEHASH, safe, safeTxHash, policyVersion, validUntil))
-        );
-    }
-
-    /// Puts `destination` on the caller's allowlist, once. The vault and the guard have rules of
-    /// their own, and what is paid to a token's contract is lost.
-    function _allow(address destination, uint256 time) private {
-        if (
-            destination == address(0) || destination == msg.sender || destination == address(this)
-                || _tokenAllowed[msg.sender][destination]
-        ) revert PermitGuard_DestinationNotAllowable(destination);
-        if (_usableFrom[msg.sender][destination] != 0) {
-            revert PermitGuard_DestinationKnown(destination);
+    /// Lets the transaction through by what it is, and counts it; or reverts.
+    function _accept(address to, uint256 value, bytes calldata data, bool isDelegatecall)
+        private
+        returns (bool isChange)
+    {
+        if (!isDelegatecall && _tightens(to, value, data)) return false;
+        _checkNotFrozen();
+        if (!isDelegatecall && _beginsDelay(to, value, data)) return false;
+        if (!isDelegatecall && (data.length == 0 || _isListed(to))) {
+            _pay(to, value, data);
+            return false;
         }
-        _usableFrom[msg.sender][destination] = time;
-        emit DestinationAnnounced(msg.sender, destination, time);
+        if (isDelegatecall && (to != multiSendCallOnly || value != 0)) {
+            revert PermitGuard_DelegatecallRefused(to);
+        }
+        bytes32 hash = changeHash(to, value, data, isDelegatecall ? 1 : 0);
+        isChange = !isDelegatecall || _isAnnounced(hash);
+        if (isChange) _useChange(hash);
+        if (isDelegatecall) _acceptBatch(data, isChange);
+        else _checkMovesNothing(to, value);
+    }
+
+    /// 1 to 64 payments, or 1 to 64 calls of an announced change.
+    function _acceptBatch(bytes calldata data, bool isChange) private {
+        bytes calldata packed = data.items();
+        uint256 position = 0;
+        for (uint256 i = 0; position < packed.length; ++i) {
+            if (i == CanonicalBatch.ITEMS_MAX) {
+                revert PermitGuard_BatchTooLong(CanonicalBatch.ITEMS_MAX);
+            }
+            (address to, uint256 value, bytes calldata inner, uint256 end) = packed.item(position);
+            if (isChange) _checkMovesNothing(to, value);
+            else _pay(to, value, inner);
+            position = end;
+        }
+    }
+
+    /// Native value or an exact transfer.
+    function _pay(address to, uint256 value, bytes calldata data) private {
+        if (data.length == 0) return _spend(NATIVE, to, value);
+        if (to == NATIVE || !_isListed(to)) revert PermitGuard_AssetNotListed(to);
+        if (value != 0 || !data.isAddressAndAmount(TRANSFER)) {
+            revert PermitGuard_CalldataIsNotTransfer();
+        }
+        _spend(to, data.firstAddress(), data.amount());
+    }
+
+    /// Both slots hold one other guard, which has recorded the vault as it is: this one ends.
+    function _handOver(address successor) private {
+        if (successor == address(0)) revert PermitGuard_GuardRemoved(successor);
+        address moduleGuard = msg.sender.addressAt(SafeConfiguration.MODULE_GUARD_SLOT);
+        if (moduleGuard != successor) revert PermitGuard_ModuleGuardRemoved(moduleGuard);
+        Vault storage vault = _vaults[msg.sender];
+        Vault memory there = IPermitGuard(successor).vaultOf(msg.sender);
+        if (
+            there.permitSigner == address(0) || there.singleton != vault.singleton
+                || there.peopleHash != vault.peopleHash
+        ) revert PermitGuard_GuardRemoved(successor);
+        vault.permitSigner = address(0);
+        emit GuardSucceeded(msg.sender, successor);
     }
 
     /// Verifies the Permit behind the owners' signatures; lets the policy version rise.
@@ -233,74 +239,64 @@ contract PermitGuard is IPermitGuard, ITransactionGuard, IModuleGuard {
         emit PermitAccepted(msg.sender, safeTxHash, policyVersion, validUntil);
     }
 
-    function _enter(bytes32 safeTxHash) private {
-        TransientSlot.Bytes32Slot running = _running();
-        bytes32 other = running.tload();
-        if (other != bytes32(0)) revert PermitGuard_Reentered(other);
-        running.tstore(safeTxHash);
+    /// A rejection, or a call of this guard that takes something away: passes also while frozen.
+    function _tightens(address to, uint256 value, bytes calldata data)
+        private
+        view
+        returns (bool)
+    {
+        if (value != 0) return false;
+        if (to == msg.sender) return data.length == 0;
+        return to == address(this)
+            && (data.isOneWord(IPermitGuard.cancel.selector)
+                || data.isOneAddress(IPermitGuard.revokeDestination.selector)
+                || data.isAddressAndAmount(IPermitGuard.lowerLimit.selector));
     }
 
-    /// Native value or an exact transfer to a usable destination, a rejection, or a change of the
-    /// allowlist; nothing else.
-    function _checkCall(address to, uint256 value, bytes calldata data) private view {
-        if (to == msg.sender) {
-            if (value != 0 || data.length != 0) revert PermitGuard_CallToVaultIsNotRejection();
-        } else if (to == address(this)) {
-            if (
-                value != 0
-                    || !(data.isOneAddress(IPermitGuard.announceDestination.selector)
-                        || data.isOneAddress(IPermitGuard.revokeDestination.selector))
-            ) revert PermitGuard_CallToGuardNotAllowed();
-        } else if (data.length == 0) {
-            if (value == 0) revert PermitGuard_NothingToPay();
-            _checkDestination(to);
-        } else {
-            if (!_tokenAllowed[msg.sender][to]) revert PermitGuard_TokenNotAllowed(to);
-            if (value != 0 || !data.isAddressAndAmount(TRANSFER)) {
-                revert PermitGuard_CalldataIsNotTransfer();
-            }
-            if (data.amount() == 0) revert PermitGuard_NothingToPay();
-            _checkDestination(data.firstAddress());
+    /// A call of this guard that grants nothing today.
+    function _beginsDelay(address to, uint256 value, bytes calldata data)
+        private
+        view
+        returns (bool)
+    {
+        return to == address(this) && value == 0
+            && (data.isOneWord(IPermitGuard.announce.selector)
+                || data.isOneAddress(IPermitGuard.announceDestination.selector));
+    }
+
+    /// One call of an announced change: it carries no coin and touches no listed asset.
+    function _checkMovesNothing(address to, uint256 value) private view {
+        if (value != 0 || _isListed(to) || to == multiSendCallOnly) {
+            revert PermitGuard_ChangeMovesMoney(to, value);
         }
     }
 
-    function _checkDestination(address destination) private view {
-        uint256 time = _usableFrom[msg.sender][destination];
-        if (time == 0) revert PermitGuard_DestinationUnknown(destination);
-        if (block.timestamp < time) revert PermitGuard_DestinationCooling(destination, time);
-    }
-
-    /// Who else could move the vault's money: nobody, as long as these four stand.
-    function _checkControls() private view {
+    function _checkGuards() private view {
         address guard = msg.sender.addressAt(SafeConfiguration.GUARD_SLOT);
         if (guard != address(this)) revert PermitGuard_GuardRemoved(guard);
         address moduleGuard = msg.sender.addressAt(SafeConfiguration.MODULE_GUARD_SLOT);
         if (moduleGuard != address(this)) revert PermitGuard_ModuleGuardRemoved(moduleGuard);
-        address handler = msg.sender.addressAt(SafeConfiguration.FALLBACK_HANDLER_SLOT);
-        if (handler != address(0)) revert PermitGuard_FallbackHandlerSet(handler);
-        address module = msg.sender.firstModule();
-        if (module != address(0)) revert PermitGuard_ModuleEnabled(module);
     }
 
-    function _checkRunning() private view {
-        if (_running().tload() == bytes32(0)) revert PermitGuard_NotRunning(bytes32(0));
+    /// Who else could move the vault's money: nobody, as long as these two stand.
+    function _checkControls() private view {
+        address handler = msg.sender.addressAt(SafeConfiguration.FALLBACK_HANDLER_SLOT);
+        if (handler != address(0)) revert PermitGuard_FallbackHandlerSet(handler);
+        if (!msg.sender.hasOnlyModule(exitModule)) revert PermitGuard_ModulesChanged();
     }
 
     /// The hash that the owners signed: during execution the nonce has already been counted up.
-    function _runningHash(address to, uint256 value, bytes calldata data)
-        private
-        view
-        returns (bytes32)
-    {
+    function _runningHash(
+        address to,
+        uint256 value,
+        bytes calldata data,
+        Enum.Operation operation
+    ) private view returns (bytes32) {
         ISafeVault safe = ISafeVault(msg.sender);
         uint256 nonce = safe.nonce() - 1;
         return safe.getTransactionHash(
-            to, value, data, 0, 0, 0, 0, address(0), address(0), nonce
+            to, value, data, uint8(operation), 0, 0, 0, address(0), address(0), nonce
         );
-    }
-
-    function _running() private view returns (TransientSlot.Bytes32Slot) {
-        return RUNNING_SLOT.deriveMapping(msg.sender).asBytes32();
     }
 
     /// Exactly threshold ECDSA signatures of people and one tail: no contract signature, no

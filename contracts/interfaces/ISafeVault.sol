@@ -40,6 +40,18 @@ interface ISafeVault {
         uint256 nonce
     ) external view returns (bytes32 safeTxHash);
 
+    /// @notice Reverts unless `signatures` are of `required` different owners over `digest`.
+    /// @param executor whose slots with v = 1 count without a signature; zero = nobody's
+    function checkNSignatures(
+        address executor,
+        bytes32 digest,
+        bytes calldata signatures,
+        uint256 required
+    ) external view;
+
+    /// @notice Adds a module; the Safe itself only.
+    function enableModule(address module) external;
+
     /// @notice Sets the transaction guard; the Safe itself only.
     function setGuard(address guard) external;
 

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title Calldata of the form selector ‖ address [‖ uint256], read exactly.
+/// @title Calldata of the form selector ‖ word, or selector ‖ address [‖ uint256], read exactly.
 /// @dev One byte more, one byte less, or a dirty upper half of the address word is no match: what
 /// a signer or an approver decodes is then what the called contract decodes.
 library CanonicalCall {
     /// @notice Whether `data` is exactly `selector(address)` with a clean address word.
     function isOneAddress(bytes calldata data, bytes4 selector) internal pure returns (bool) {
-        return data.length == 36 && bytes4(data) == selector && _isAddress(data);
+        return isOneWord(data, selector) && _isAddress(data);
+    }
+
+    /// @notice Whether `data` is exactly `selector` and one word.
+    function isOneWord(bytes calldata data, bytes4 selector) internal pure returns (bool) {
+        return data.length == 36 && bytes4(data) == selector;
     }
 
     /// @notice Whether `data` is exactly `selector(address,uint256)` with a clean address word.

@@ -23,10 +23,10 @@ library SafeConfiguration {
         return abi.decode(ISafeVault(safe).getStorageAt(slot, 1), (address));
     }
 
-    /// @notice The first enabled module of `safe`, or zero.
-    function firstModule(address safe) internal view returns (address module) {
-        (address[] memory modules,) = ISafeVault(safe).getModulesPaginated(SENTINEL, 1);
-        return modules.length == 0 ? address(0) : modules[0];
+    /// @notice Whether `module` is the one and only module of `safe`.
+    function hasOnlyModule(address safe, address module) internal view returns (bool) {
+        (address[] memory modules,) = ISafeVault(safe).getModulesPaginated(SENTINEL, 2);
+        return modules.length == 1 && modules[0] == module;
     }
 
     /// @notice Commits to who must sign: the owners in the Safe's order, and the threshold.

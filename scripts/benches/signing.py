@@ -21,7 +21,7 @@ from eth_account import Account
 from benches.load import Driven, drive
 from benches.report import in_turns, report
 from strongroom.cli.dev.softhsm import SoftToken
-from strongroom_protocol.addresses import checksum
+from strongroom_protocol.addresses import checksum, parse_address
 from strongroom_protocol.encoding import from_hex
 from strongroom_protocol.wire import frame, parse_body
 from tests.integration.strongroom_signer.people import CHAIN_ID, OFFICERS, SCREENER, Company
@@ -65,10 +65,12 @@ class Signer:
         )
         officers = [word for key in OFFICERS for word in ("--officer", checksum(key.address))]
         screener = SCREENER.public_key().public_bytes_raw().hex()
-        signer.ceremony("init", *officers, "--screener-key", screener)
+        facts = signer.ceremony("init", *officers, "--screener-key", screener)
+        permit = parse_address(facts["keys"]["permit"])
         signer.ceremony("new")
         for index in range(COMPANIES):
-            company = Company(f"{name} {index}", signer.account(index, LEAVES), int(time.time()))
+            account, now = signer.account(index, LEAVES), int(time.time())
+            company = Company(f"{name} {index}", account, now, permit_signer=permit)
             signer.companies.append(company)
         return signer
 
@@ -136,6 +138,8 @@ class Signer:
             entry = key_entry(company.account["spending"][0]["address"], threshold=2)
             limits = [limit(asset, ENDLESS, ENDLESS) for asset in ("ETH/18", "TUSD/6")]
             company.bundle |= {"spending": [entry | {"limits": limits}], "limits": limits}
+            rows = [row | {"day_units": str(ENDLESS)} for row in company.bundle["vault"]["limits"]]
+            company.bundle["vault"] |= {"limits": rows}
             self.ask("policy_first", company.policy_first())
 
     def payments(self, count: int) -> list[bytes]:

@@ -187,8 +187,7 @@ def _first_bundle(cast: Cast, manifest: dict[str, Any]) -> dict[str, Any]:
     """Write the first policy: who approves what, to whom, up to how much."""
     token = cast.diary.once("token", lambda: _deploy_token(cast))
     book = _address_book(cast)
-    owners = [cast.key(role.handle).address for role in ROLES if "approver" in role.roles]
-    people = []
+    people: list[dict[str, Any]] = []
     for role in ROLES:
         counted = [each for each in role.roles if each != "accountant"] or ["auditor"]
         address = cast.key(role.handle).address if role.signs else None
@@ -216,10 +215,13 @@ def _first_bundle(cast: Cast, manifest: dict[str, Any]) -> dict[str, Any]:
             "xpub_hash": manifest["xpub_hash"],
         },
         "vault": {
+            **_holders(people),
             "salt": "0x" + secrets.token_hex(32),
-            "owners": sorted(owners, key=str.lower),
-            "threshold": 2,
-            "tokens": [token],
+            "permit_signer": cast.diary.get("installation")["permit_signer"],
+            "limits": [
+                {"token": None, "day_units": str(20 * 10**18)},
+                {"token": token, "day_units": str(25_000 * 10**6)},
+            ],
             "destinations": sorted((entry["address"] for entry in book), key=str.lower),
         },
         "tokens": [{"asset": ETH, "contract": None}, {"asset": TUSD, "contract": token}],
@@ -249,6 +251,16 @@ def _first_bundle(cast: Cast, manifest: dict[str, Any]) -> dict[str, Any]:
         "fees": {"max_fee_per_gas_wei": str(500 * 10**9), "max_total_fee_wei": str(10**18)},
         "valid_until": int(time.time()) + 90 * DAY_SECONDS,
     }
+
+
+def _holders(people: list[dict[str, Any]]) -> dict[str, Any]:
+    """Name the vault's owners, and who of compliance may freeze it, where they sign at all."""
+
+    def keys(role: str) -> list[str]:
+        able = (one["address"] for one in people if role in one["roles"])
+        return sorted(filter(None, able), key=str.lower)
+
+    return {"owners": keys("approver"), "threshold": 2, "freezers": keys("compliance")}
 
 
 def _address_book(cast: Cast) -> list[dict[str, str]]:

@@ -46,6 +46,14 @@ def create(cast: Cast) -> None:
         "guarded from its first block, as transactions and as modules; no fallback handler",
         slots,
     )
+    begin = "0" * 63 + "1"
+    modules = node.view(vault, "getModulesPaginated(address,uint256)", begin + "0" * 63 + "9")[2:]
+    found = ["0x" + modules[start + 24 : start + 64] for start in range(192, len(modules), 64)]
+    diary.check(
+        found == [contracts["exit"].lower()],
+        "its only module is the exit: its people can leave without the custodian, in seven days",
+        found,
+    )
 
 
 def _address_in(cast: Cast, vault: str, slot: str) -> str:

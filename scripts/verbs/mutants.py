@@ -141,7 +141,7 @@ MUTANTS = (
     Mutant(
         "an execution carries enough owners",
         f"{SIGNER}/operations/calls.py",
-        "len(found) >= vault.threshold,",
+        "len(found) >= control.threshold,",
         "True,",
         attack("safe.execution_with_one_owner_twice"),
     ),

@@ -1,8 +1,8 @@
 """Whose word counts: the genesis of an organisation and its signed policy bundles.
 
 Documents are canonical JSON; parsing refuses unknown members and names the path of what is wrong.
-A vault keeps the people, tokens and destinations it was made with (`vault`), in every version:
-its address follows from them, so any bundle yields the same one.
+A vault keeps what it was made with (`vault`) in every version: its address follows from that, so
+any bundle yields the same one. What it shall become is in `controls`.
 """
 
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from strongroom_protocol.bundle import (
     Vault,
 )
 from strongroom_protocol.canonical import content_hash
+from strongroom_protocol.controls import DAY_UNITS_MAX, read_controls, read_vault
 from strongroom_protocol.deputies import DEPUTIES_MAX, read_deputy
 from strongroom_protocol.documents import Members, check_distinct, text_at
 from strongroom_protocol.encoding import to_hex
@@ -62,7 +63,7 @@ CHAIN_ID_MAX = 2**53 - 1
 ACCOUNT_INDEX_MAX = 2**31 - 1
 TAGS_MAX = 20
 # Members that are left out where they say nothing.
-LATER = frozenset({"spending", "fiat", "deputies", "rates"})
+LATER = frozenset({"spending", "fiat", "deputies", "rates", "controls"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def parse_bundle(document: object) -> Bundle:
         people=people,
         administrator_quorum=members.integer("administrator_quorum", 1, administrators),
         account=members.part("account", _account),
-        vault=members.part("vault", _vault),
+        vault=members.part("vault", read_vault),
         tokens=members.list("tokens", _token, minimum=1),
         address_book=members.list("address_book", _destination),
         limits=members.list("limits", read_limit),
@@ -159,11 +160,13 @@ def parse_bundle(document: object) -> Bundle:
         fiat=_listed(members, "fiat", read_fiat),
         deputies=_listed(members, "deputies", read_deputy, DEPUTIES_MAX),
         rates=members.part("rates", read_rates) if "rates" in members else None,
+        controls=members.part("controls", read_controls) if "controls" in members else None,
     )
     _check_lists(bundle)
     _check_mandates(bundle)
     check_deputies(bundle)
     check_rules(bundle)
+    _check_controls(bundle)
     if bundle.version == 1:
         _check_founding(bundle)
     return bundle
@@ -213,15 +216,31 @@ def _check_mandates(bundle: Bundle) -> None:
         raise FieldInvalid("bundle.mandates.gas.source: must be a hot key of spending")
 
 
+def _check_controls(bundle: Bundle) -> None:
+    """What the guard can keep; and that those who shall hold the vault are there to do so."""
+    if any(limit.per_day_units > DAY_UNITS_MAX for limit in bundle.limits):
+        raise FieldInvalid("bundle.limits: per_day_units must be below 2^128, as the guard has it")
+    controls = bundle.controls
+    if controls is None:
+        return
+    if not set(controls.owners) <= bundle.addresses_with("approver"):
+        raise FieldInvalid("bundle.controls.owners: every owner must be an approver")
+    if not set(controls.freezers) <= bundle.addresses_with("compliance"):
+        raise FieldInvalid("bundle.controls.freezers: who freezes must have the role compliance")
+
+
 def _check_founding(bundle: Bundle) -> None:
     vault = bundle.vault
+    if bundle.controls is not None:
+        raise FieldInvalid("bundle.controls: a vault begins as it was made; leave them out")
     if not set(vault.owners) <= bundle.addresses_with("approver"):
         raise FieldInvalid("bundle.vault.owners: every owner must be an approver among the people")
-    contracts = sorted(token.contract for token in bundle.tokens if token.contract is not None)
-    if list(vault.tokens) != contracts:
-        raise FieldInvalid("bundle.vault.tokens: must be the contracts of tokens")
+    if vault.limits != bundle.guard_limits:
+        raise FieldInvalid("bundle.vault.limits: must be per_day_units of limits, for each token")
     if list(vault.destinations) != sorted(entry.address for entry in bundle.address_book):
         raise FieldInvalid("bundle.vault.destinations: must be the addresses of the address book")
+    if set(vault.freezers) != bundle.addresses_with("compliance"):
+        raise FieldInvalid("bundle.vault.freezers: must be the people with the role compliance")
 
 
 def _person(value: object, path: str) -> Person:
@@ -251,18 +270,6 @@ def _account(value: object, path: str) -> Account:
     members = Members(value, path, {"index", "manifest_root", "xpub_hash"})
     index = members.integer("index", 0, ACCOUNT_INDEX_MAX)
     return Account(index, members.hash32("manifest_root"), members.hash32("xpub_hash"))
-
-
-def _vault(value: object, path: str) -> Vault:
-    members = Members(value, path, {"salt", "owners", "threshold", "tokens", "destinations"})
-    owners = members.addresses("owners", minimum=1)
-    return Vault(
-        salt=members.hash32("salt"),
-        owners=owners,
-        threshold=members.integer("threshold", 1, len(owners)),
-        tokens=members.addresses("tokens"),
-        destinations=members.addresses("destinations"),
-    )
 
 
 def _token(value: object, path: str) -> Token:

@@ -9,6 +9,15 @@ from typing import Any
 from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.amounts import Asset
 from strongroom_protocol.canonical import content_hash
+from strongroom_protocol.controls import (
+    AssetLimit,
+    Controls,
+    Vault,
+    ascending,
+    controls_document,
+    founded,
+    vault_document,
+)
 from strongroom_protocol.deputies import Deputy, deputy_document
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.intents import PolicyBundle
@@ -28,7 +37,9 @@ from strongroom_protocol.rules import Rule, rule_document
 __all__ = [
     "POLICY_TYPE",
     "Account",
+    "AssetLimit",
     "Bundle",
+    "Controls",
     "Destination",
     "FiatSource",
     "GasMandate",
@@ -60,17 +71,6 @@ class Account:
     index: int
     manifest_root: bytes
     xpub_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Vault:
-    """What the vault was made with. Lists ascend by address."""
-
-    salt: bytes
-    owners: tuple[Address, ...]
-    threshold: int
-    tokens: tuple[Address, ...]
-    destinations: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,22 @@ class Bundle:
     fiat: tuple[FiatSource, ...] = ()
     deputies: tuple[Deputy, ...] = ()
     rates: Rates | None = None
+    controls: Controls | None = None
+
+    @property
+    def control(self) -> Controls:
+        """Who governs the vault under this version; the one place to ask for owners, threshold,
+        permit signer, freezers and guard.
+        """
+        return self.controls or founded(self.vault)
+
+    @property
+    def guard_limits(self) -> tuple[AssetLimit, ...]:
+        """What the vault's guard shall let through of each asset in a rolling day."""
+        return ascending(
+            AssetLimit(token.contract, limit.per_day_units)
+            for token, limit in zip(self.tokens, self.limits, strict=True)
+        )
 
     def __hash__(self) -> int:
         """By name alone: the whole content would be read each time that it is looked up."""
@@ -165,6 +181,7 @@ def _bundle_document(bundle: Bundle) -> dict[str, Any]:
         "fiat": [fiat_document(source) for source in bundle.fiat],
         "deputies": [deputy_document(one) for one in bundle.deputies],
         "rates": None if bundle.rates is None else rates_document(bundle.rates),
+        "controls": controls_document(bundle.controls),
     }
     return {
         "type": POLICY_TYPE,
@@ -179,13 +196,7 @@ def _bundle_document(bundle: Bundle) -> dict[str, Any]:
             "manifest_root": to_hex(bundle.account.manifest_root),
             "xpub_hash": to_hex(bundle.account.xpub_hash),
         },
-        "vault": {
-            "salt": to_hex(bundle.vault.salt),
-            "owners": [checksum(owner) for owner in bundle.vault.owners],
-            "threshold": bundle.vault.threshold,
-            "tokens": [checksum(token) for token in bundle.vault.tokens],
-            "destinations": [checksum(one) for one in bundle.vault.destinations],
-        },
+        "vault": vault_document(bundle.vault),
         "tokens": [
             {"asset": token.asset.code, "contract": _address_text(token.contract)}
             for token in bundle.tokens

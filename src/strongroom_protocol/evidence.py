@@ -112,7 +112,7 @@ def recover_approvals(
         )
     payment = VaultPayment(intent.digest(chain_id), tx_hash, intent.to, intent.token, intent.units)
     signatures = [approval.safe_tx_signature for approval in approvals]
-    owners = frozenset(bundle.vault.owners)
+    owners = frozenset(bundle.control.owners)
     approvers = _recover_approvers(bundle, tx_hash, signatures, owners, initiator, now)
     if is_payment:
         for approval, (person, _) in zip(approvals, approvers, strict=True):

@@ -116,7 +116,7 @@ def above_limit(limit: Limit, units: int, spent_units: int) -> str | None:
 def demands(book: Rulebook, facts: Facts, rules: tuple[Rule, ...]) -> tuple[Demand, ...]:
     """What the wallet and these rules ask for, each form once."""
     key = None if facts.wallet is None else book.spending.get(facts.wallet)
-    threshold = book.bundle.vault.threshold if key is None else key.threshold
+    threshold = book.bundle.control.threshold if key is None else key.threshold
     found: dict[tuple[Path, ...], str] = {((Group(APPROVER, None, threshold),),): THRESHOLD}
     for rule in rules:
         if rule.approvals:

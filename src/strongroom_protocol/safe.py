@@ -2,6 +2,7 @@
 
 `decode_payment` holds rules 3, 4 and 10 of the vault's facts: no refund fields, no delegatecall,
 native value or an exact `transfer`, nothing else. It re-encodes what it read and compares.
+`decode_batch` does the same for several at once, through MultiSendCallOnly alone.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,11 @@ from strongroom_protocol.structures import Structure
 from strongroom_protocol.typed_data import Domain
 
 TRANSFER = abi.selector("transfer(address,uint256)")
+MULTI_SEND = abi.selector("multiSend(bytes)")
+# As the guard has it: a batch fits a block, and what an approver reads.
+BATCH_MAX = 64
+# operation 1 ‖ to 20 ‖ value 32 ‖ length 32, before the call data of each item.
+ITEM_BYTES = 85
 SIGNATURE_BYTES = 65
 # policyVersion 8 ‖ validUntil 8 ‖ r 32 ‖ s 32 ‖ v 1
 TAIL_BYTES = 8 + 8 + SIGNATURE_BYTES
@@ -54,6 +60,20 @@ class Payment:
     token: Address
     to: Address
     units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the Safe is to call: 0 a plain call, 1 a delegatecall (the multisend's batch only)."""
+
+    to: Address
+    value: int
+    data: bytes
+    operation: int = 0
+
+    def safe_tx(self, nonce: int) -> SafeTx:
+        """The Safe transaction that makes this call and nothing else."""
+        return SafeTx(self.to, self.value, self.data, nonce, self.operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +137,57 @@ def decode_payment(tx: SafeTx) -> Payment:
     if payment_safe_tx(payment.token, payment.to, payment.units, tx.nonce) != tx:
         raise SafeTxRefused("the transaction is no canonical payment: value or padding differ")
     return payment
+
+
+def batch_call(calls: Sequence[Call], multi_send: Address) -> Call:
+    """Plain calls one after the other, all or none; raises SafeTxRefused."""
+    if not 0 < len(calls) <= BATCH_MAX:
+        raise SafeTxRefused(f"a batch has 1 to {BATCH_MAX} calls, not {len(calls)}")
+    packed = b""
+    for call in calls:
+        if call.operation != 0:
+            raise SafeTxRefused("a batch holds plain calls only")
+        if call.to in (ZERO, multi_send):
+            raise SafeTxRefused(
+                "in a batch the zero address means the vault itself, and a batch within a batch "
+                "hides what it does: both are refused"
+            )
+        packed += b"\0" + call.to + abi.uint(call.value) + abi.uint(len(call.data)) + call.data
+    return Call(multi_send, 0, abi.call("multiSend(bytes)", abi.byte_string(packed)), 1)
+
+
+def decode_calls(tx: SafeTx, multi_send: Address) -> tuple[Call, ...]:
+    """The calls of a batch, if it is exactly what `batch_call` makes; raises SafeTxRefused."""
+    if (tx.operation, tx.to) != (1, multi_send) or tx.data[:4] != MULTI_SEND:
+        raise SafeTxRefused("only a batch through MultiSendCallOnly may be delegate-called")
+    packed = tx.data[68 : 68 + int.from_bytes(tx.data[36:68], "big")]
+    calls: list[Call] = []
+    at = 0
+    while at < len(packed):
+        head = packed[at : at + ITEM_BYTES]
+        end = at + ITEM_BYTES + int.from_bytes(head[53:], "big")
+        if len(head) < ITEM_BYTES or end > len(packed) or len(calls) == BATCH_MAX:
+            raise SafeTxRefused(f"the batch is cut off, or has more than {BATCH_MAX} calls")
+        value = int.from_bytes(head[21:53], "big")
+        calls.append(Call(Address(head[1:21]), value, packed[at + ITEM_BYTES : end], head[0]))
+        at = end
+    if batch_call(calls, multi_send).safe_tx(tx.nonce) != tx:
+        raise SafeTxRefused("the transaction is no canonical batch: offset, length or rest differ")
+    return tuple(calls)
+
+
+def batch_safe_tx(payments: Sequence[Payment], nonce: int, multi_send: Address) -> SafeTx:
+    """The one Safe transaction that makes these payments, in this order; raises SafeTxRefused."""
+    calls = []
+    for one in payments:
+        tx = payment_safe_tx(one.token, one.to, one.units, nonce)
+        calls.append(Call(tx.to, tx.value, tx.data))
+    return batch_call(calls, multi_send).safe_tx(nonce)
+
+
+def decode_batch(tx: SafeTx, multi_send: Address) -> tuple[Payment, ...]:
+    """What a batch pays, if each of its calls is a payment; raises SafeTxRefused."""
+    return tuple(decode_payment(call.safe_tx(tx.nonce)) for call in decode_calls(tx, multi_send))
 
 
 def setup_initializer(

@@ -21,7 +21,7 @@ contract GasTest is SweepFixture {
     }
 
     function test_Vault() public {
-        bytes memory install = _install(_list(address(dollar)), _list(payee));
+        bytes memory install = _install(_limits(), _list(payee));
         factory.createProxyWithNonce(safeL2, _initializer(install, address(0)), 2);
         vm.snapshotGasLastCall("create vault");
     }

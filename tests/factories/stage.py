@@ -40,6 +40,7 @@ from strongroom.withdrawals.spending_sink import SpendingObserver
 from strongroom.withdrawals.types import WithdrawalView
 from strongroom.workers.app import Delivery
 from strongroom.workers.jobs import handlers
+from strongroom_protocol.addresses import checksum
 from strongroom_protocol.authority import organisation_ref, organisation_uuid, parse_genesis
 from strongroom_protocol.intents import CustodyManifest, domain
 from strongroom_protocol.typed_data import as_json
@@ -187,7 +188,12 @@ class Stage:
                 "salt": "0x" + "7e" * 32,
                 "owners": owners,
                 "threshold": 2,
-                "tokens": [checked(dollar)],
+                "permit_signer": self._permit_signer(),
+                "limits": [
+                    {"token": None, "day_units": str(100 * 10**18)},
+                    {"token": checked(dollar), "day_units": str(1_000_000 * 10**6)},
+                ],
+                "freezers": [],
                 "destinations": sorted((one["address"] for one in book), key=str.lower),
             },
             "tokens": [
@@ -224,6 +230,11 @@ class Stage:
             "fees": {"max_fee_per_gas_wei": str(10**12), "max_total_fee_wei": str(10**19)},
             "valid_until": int(time.time()) + 90 * DAY_SECONDS,
         }
+
+    def _permit_signer(self) -> str:
+        """Whom a new vault's guard obeys: the signer's newest permit key."""
+        with self.unit() as uow:
+            return checksum(vaults.platform(uow, self.chain.chain_id).permit_signer)
 
     def _endow(self, vault: VaultView) -> None:
         """A payer puts money into the vault: seen, screened and credited like any deposit."""

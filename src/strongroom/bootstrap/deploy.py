@@ -30,7 +30,7 @@ from strongroom.vaults.types import Platform
 from strongroom.wallets import service as wallets
 from strongroom.wallets.service import NATIVE_ASSET
 from strongroom_protocol.addresses import Address, address_of_public_key, checksum, create2
-from strongroom_protocol.deployment import DEPLOYER, SALT, deploy_calldata, runtime_keccak
+from strongroom_protocol.deployment import DEPLOYER, SALT, deploy_calldata
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.signatures import Signature
 from strongroom_protocol.transactions import Transaction1559
@@ -186,20 +186,18 @@ def deploy(
         _write_down(config, platform, _scan_from(node, platform.relay))
         deployer = Deployer(node, read_key(key_file), config.chain_id)
         init_codes = platform.deployment.platform()
-        contracts = [deployer.place(name, init_code) for name, init_code in init_codes.items()]
+        contracts = []
+        for name, init_code in init_codes.items():
+            if name == "PermitGuard":
+                deployer.wait()  # Its constructor looks at the exit and the multisend.
+            contracts.append(deployer.place(name, init_code))
         funded = _fund(deployer, node, platform.relay, fund_relay_wei)
         deployer.wait()
         for placed in contracts:
-            deployer.check(placed, _code_hash(placed.name, platform))
+            deployer.check(placed, platform.deployment.code_hash(placed.name))
             made = "made" if placed.made else "there"
             progress(f"{placed.name:<17} {checksum(placed.address)}  {made}")
         return Report(platform, tuple(contracts), node.balance(platform.relay), funded)
-
-
-def _code_hash(name: str, platform: Platform) -> bytes:
-    if name == "SweepBatcher":
-        return runtime_keccak(name, relay=platform.relay)
-    return runtime_keccak(name)
 
 
 def _scan_from(node: Node, relay: Address) -> int:

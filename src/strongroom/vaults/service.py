@@ -127,20 +127,23 @@ def platform(uow: UnitOfWork, chain_id: int) -> Platform:
 
 
 def record_platform(uow: UnitOfWork, found: Platform) -> None:
-    """Keep what was deployed, and the signer's present epoch. Raises PlatformDiffers when the
-    chain's contracts belong to other keys.
+    """Keep what was deployed, and the signer's present epoch and permit key. Raises PlatformDiffers
+    when the chain's contracts belong to another relay.
     """
     row = uow.session.get(PlatformRow, found.chain_id)
-    if row is not None and (row.relay, row.permit_signer) != (found.relay, found.permit_signer):
+    if row is not None and row.relay != found.relay:
         raise errors.PlatformDiffers(
-            "The signer has other relay or permit keys than those that this chain's contracts "
-            "and vaults were made for. Connect the signer that they belong to."
+            "The signer has another relay key than the one that this chain's contracts were made "
+            "for. Connect the signer that they belong to."
         )
-    values = {"store_epoch": found.store_epoch, "checked_at": uow.now}
+    values = {
+        "permit_signer": found.permit_signer,
+        "store_epoch": found.store_epoch,
+        "checked_at": uow.now,
+    }
     written = insert(PlatformRow).values(
         chain_id=found.chain_id,
         relay=found.relay,
-        permit_signer=found.permit_signer,
         deployed_at=uow.now,
         **values,
     )
@@ -164,9 +167,10 @@ def _outgoing(uow: UnitOfWork, organisation_id: UUID, purpose: str, bundle: Bund
 
 
 def _creation_gas(bundle: Bundle) -> int:
-    """A slot or two for each person, token and destination, beside the proxy and its guard."""
+    """A slot or two for each person, asset and destination, beside the proxy and its guard."""
     vault = bundle.vault
-    entries = len(vault.owners) + len(vault.tokens) + len(vault.destinations)
+    lists = (vault.owners, vault.limits, vault.destinations, vault.freezers)
+    entries = sum(len(one) for one in lists)
     return CREATION_GAS + entries * CREATION_ENTRY_GAS
 
 

@@ -13,7 +13,9 @@ VaultState = Literal["requested", "creating", "active", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """The platform's contracts on one chain, and the signer's keys that they were bound to."""
+    """The platform's contracts on one chain, and the signer's keys: what the contracts are
+    bound to (`relay`), and what new vaults are made for (`permit_signer`).
+    """
 
     chain_id: int
     relay: Address
@@ -23,7 +25,7 @@ class Platform:
     @property
     def deployment(self) -> Deployment:
         """Every platform address, computed."""
-        return Deployment(self.chain_id, self.relay, self.permit_signer)
+        return Deployment(self.chain_id, self.relay)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,21 +88,21 @@ def _owners(
     organisation: Organisation, tx_hash: bytes, signatures: Any
 ) -> list[tuple[Address, Signature]]:
     """Exactly `threshold` owners' signatures, as the guard wants; more are left out."""
-    vault, found = organisation.bundle.vault, {}
+    control, found = organisation.bundle.control, {}
     for signature in signatures:
         owner = recover(tx_hash, signature)
         require(
-            owner in vault.owners,
+            owner in control.owners,
             "owner_unknown",
             f"{checksum(owner)} is no owner of the vault, or signed other bytes",
         )
         found[owner] = signature
     require(
-        len(found) >= vault.threshold,
+        len(found) >= control.threshold,
         "signatures_missing",
-        f"{len(found)} of {vault.threshold} owners' signatures are there",
+        f"{len(found)} of {control.threshold} owners' signatures are there",
     )
-    return sorted(found.items())[: vault.threshold]
+    return sorted(found.items())[: control.threshold]
 
 
 def describe(call: Call) -> Plan:

@@ -46,6 +46,7 @@ def policy_first(house: House, body: dict[str, Any], trace: str) -> dict[str, An
     check_first(genesis, bundle, signatures_in(members, "signatures"))
     officers, quorum = frozenset(house.config.officers), house.config.officer_quorum
     check_quorum(digest, signatures_in(members, "officer_signatures"), officers, quorum)
+    _check_permit_signer(house, bundle)
     require(house.clock.now() < bundle.valid_until, "policy_lapsed", "the bundle's end has passed")
     count = 0
     if house.config.kind == "cold":
@@ -161,6 +162,16 @@ def _check_spending(house: House, bundle: Bundle) -> None:
             f"{checksum(key.address)}: a hot key must be the online signer's own at account "
             f"{bundle.account.index}, index {key.index}; a cold one the offline signer's alone",
         )
+
+
+def _check_permit_signer(house: House, bundle: Bundle) -> None:
+    """The vault is made for the newest permit key here; a cold machine holds none that counts."""
+    newest = house.config.keys.permit
+    require(
+        house.config.kind == "cold" or bundle.vault.permit_signer == newest,
+        "permit_signer_differs",
+        f"the vault's permit signer must be this signer's {checksum(newest)}",
+    )
 
 
 def _found(house: House, genesis: Genesis, bundle: Bundle, count: int, trace: str) -> None:

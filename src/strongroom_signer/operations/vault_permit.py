@@ -182,7 +182,7 @@ def _prepare_rejection(house: House, asked: Asked, request_id: bytes) -> Plan:
         asked.approvals,
         house.clock.now(),
     )
-    threshold = organisation.bundle.vault.threshold
+    threshold = organisation.bundle.control.threshold
     require(
         len(approved.approvers) >= threshold,
         "approvals_missing",

@@ -78,7 +78,7 @@ def open_house(settings: Settings, clock: Clock, *, begin: bool = True) -> Opene
         raise
     house = House(
         config=config,
-        deployment=Deployment(config.chain_id, config.keys.relay, config.keys.permit),
+        deployment=Deployment(config.chain_id, config.keys.relay),
         keyring=keyring,
         journal=journal,
         # A row that is asked for again and again is sealed by the token once.

@@ -35,12 +35,13 @@ contract CheckTransactionCallsTest is VaultFixture {
         _refuseSigned(payment, signatures, bytes("GS026"));
     }
 
-    function test_ADelegatecallIsRefused() public {
-        SafeTx memory t = _native(payee, 0);
+    /// Rules 1, 4: no delegatecall but to MultiSendCallOnly; SignMessageLib is one of the others.
+    function testFuzz_AnotherDelegatecallIsRefused(address to, bytes calldata data) public {
+        vm.assume(to != multiSend);
+        SafeTx memory t = _call(to, data);
         t.operation = 1;
-        t.data = abi.encodeCall(IGuardManager.setGuard, (address(0)));
         _refuse(
-            t, abi.encodeWithSelector(IPermitGuard.PermitGuard_OperationIsNotCall.selector, 1)
+            t, abi.encodeWithSelector(IPermitGuard.PermitGuard_DelegatecallRefused.selector, to)
         );
     }
 
@@ -69,41 +70,50 @@ contract CheckTransactionCallsTest is VaultFixture {
             abi.encodeCall(ISafe.approveHash, (bytes32(uint256(1))))
         ];
         for (uint256 i = 0; i < calls.length; ++i) {
-            _refuse(
-                _call(address(vault), calls[i]),
-                abi.encodePacked(IPermitGuard.PermitGuard_CallToVaultIsNotRejection.selector)
-            );
+            SafeTx memory t = _call(address(vault), calls[i]);
+            _refuse(t, _notAnnounced(t));
         }
     }
 
     function test_TheVaultPaysNothingToItself() public {
         _refuse(
             _native(address(vault), 1),
-            abi.encodePacked(IPermitGuard.PermitGuard_CallToVaultIsNotRejection.selector)
+            abi.encodeWithSelector(
+                IPermitGuard.PermitGuard_DestinationUnknown.selector, address(vault)
+            )
         );
     }
 
-    function test_TheGuardIsCalledForItsAllowlistOnly() public {
+    /// Rule 6: every other selector of the guard, and every other reading of one that is let through.
+    function test_TheGuardIsCalledAtOnceForFiveThingsOnly() public {
         bytes memory announce = abi.encodeCall(IPermitGuard.announceDestination, (stranger));
-        bytes[5] memory wrong = [
-            bytes(""),
-            abi.encodeCall(
-                IPermitGuard.configure, (stranger, new address[](0), new address[](0))
-            ),
+        bytes[8] memory wrong = [
+            abi.encodeCall(IPermitGuard.setPermitSigner, (stranger)),
+            abi.encodeCall(IPermitGuard.setLimit, (NATIVE, type(uint128).max)),
+            abi.encodeCall(IPermitGuard.setFreezers, (new address[](0))),
             bytes.concat(announce, hex"00"),
-            abi.encodePacked(
-                IPermitGuard.announceDestination.selector, type(uint256).max
-            ),
-            abi.encodePacked(IPermitGuard.revokeDestination.selector)
+            abi.encodePacked(IPermitGuard.announceDestination.selector, type(uint256).max),
+            abi.encodePacked(IPermitGuard.revokeDestination.selector),
+            abi.encodePacked(IPermitGuard.cancel.selector, bytes31(0)),
+            abi.encodePacked(IPermitGuard.announce.selector, uint256(0), uint8(0))
         ];
-        bytes memory why =
-            abi.encodePacked(IPermitGuard.PermitGuard_CallToGuardNotAllowed.selector);
         for (uint256 i = 0; i < wrong.length; ++i) {
-            _refuse(_call(address(guard), wrong[i]), why);
+            SafeTx memory t = _call(address(guard), wrong[i]);
+            _refuse(t, _notAnnounced(t));
         }
-        SafeTx memory withValue = _call(address(guard), announce);
-        withValue.value = 1;
-        _refuse(withValue, why);
+        bytes[5] memory right = [
+            announce,
+            abi.encodeCall(IPermitGuard.revokeDestination, (payee)),
+            abi.encodeCall(IPermitGuard.announce, (bytes32(0))),
+            abi.encodeCall(IPermitGuard.cancel, (bytes32(0))),
+            abi.encodeCall(IPermitGuard.lowerLimit, (NATIVE, 1))
+        ];
+        for (uint256 i = 0; i < right.length; ++i) {
+            SafeTx memory withValue = _call(address(guard), right[i]);
+            withValue.value = 1;
+            _refuse(withValue, _notAnnounced(withValue));
+            _pay(_call(address(guard), right[i]));
+        }
     }
 
     function test_NothingIsNoPayment() public {
@@ -113,23 +123,28 @@ contract CheckTransactionCallsTest is VaultFixture {
     }
 
     function testFuzz_NothingLeavesToAnUnknownDestination(address to, uint256 amount) public {
-        vm.assume(to != payee && to != address(vault) && to != address(guard));
-        amount = bound(amount, 1, ETH_START);
+        vm.assume(to != payee && to != address(dollar));
+        amount = bound(amount, 1, TUSD_LIMIT);
         bytes memory why =
             abi.encodeWithSelector(IPermitGuard.PermitGuard_DestinationUnknown.selector, to);
         _refuse(_native(to, amount), why);
         _refuse(_transfer(to, amount), why);
     }
 
+    /// What is no listed asset is no payment, but a change that nobody announced.
     function test_AnotherTokenIsRefused() public {
-        _refuse(
-            _call(stranger, abi.encodeCall(dollar.transfer, (payee, 1))),
-            abi.encodeWithSelector(IPermitGuard.PermitGuard_TokenNotAllowed.selector, stranger)
-        );
-        _refuse(
-            _call(payee, abi.encodeCall(dollar.transfer, (payee, 1))),
-            abi.encodeWithSelector(IPermitGuard.PermitGuard_TokenNotAllowed.selector, payee)
-        );
+        address[3] memory others = [stranger, payee, address(0)];
+        for (uint256 i = 0; i < others.length; ++i) {
+            SafeTx memory t = _call(others[i], abi.encodeCall(dollar.transfer, (payee, 1)));
+            _refuse(
+                t,
+                others[i] == NATIVE
+                    ? abi.encodeWithSelector(
+                        IPermitGuard.PermitGuard_AssetNotListed.selector, NATIVE
+                    )
+                    : _notAnnounced(t)
+            );
+        }
     }
 
     /// Rule 10: neither `approve` nor `transferFrom`, and no calldata that reads in two ways.
@@ -176,6 +191,12 @@ contract CheckTransactionCallsTest is VaultFixture {
         assertFalse(passed);
         assertEq(
             why, abi.encodeWithSelector(IPermitGuard.PermitGuard_NotConfigured.selector, stranger)
+        );
+    }
+
+    function _notAnnounced(SafeTx memory t) private view returns (bytes memory) {
+        return abi.encodeWithSelector(
+            IPermitGuard.PermitGuard_ChangeNotAnnounced.selector, _changeHash(t)
         );
     }
 }

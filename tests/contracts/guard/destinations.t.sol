@@ -38,7 +38,14 @@ contract DestinationsTest is VaultFixture {
     }
 
     function test_OnlyAPlaceThatCanBePaidIsAnnounced() public {
-        address[4] memory wrong = [address(0), address(vault), address(guard), address(dollar)];
+        address[6] memory wrong = [
+            address(0),
+            address(vault),
+            address(guard),
+            address(exitModule),
+            multiSend,
+            address(dollar)
+        ];
         for (uint256 i = 0; i < wrong.length; ++i) {
             _refuse(
                 _announcement(wrong[i]),
@@ -84,10 +91,7 @@ contract DestinationsTest is VaultFixture {
 
     function test_OneVaultsAllowlistIsNotAnothers() public {
         _announce(_supplier);
-        address other = factory.createProxyWithNonce(
-            safeL2, _initializer(_install(_list(address(dollar)), _list(payee)), address(0)), 2
-        );
-        assertEq(guard.usableFrom(other, _supplier), 0);
+        assertEq(guard.usableFrom(address(_createVault(2)), _supplier), 0);
     }
 
     function _announce(address destination) private {

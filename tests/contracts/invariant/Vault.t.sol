@@ -65,7 +65,7 @@ contract VaultInvariants is SweepFixture {
         assertEq(
             SafeConfiguration.addressAt(safe, SafeConfiguration.FALLBACK_HANDLER_SLOT), address(0)
         );
-        assertEq(SafeConfiguration.firstModule(safe), address(0));
+        assertTrue(SafeConfiguration.hasOnlyModule(safe, address(exitModule)));
         assertEq(SafeConfiguration.peopleHash(safe), guard.vaultOf(safe).peopleHash);
     }
 

@@ -28,6 +28,7 @@ TEST_DOLLAR: dict[str, Any] = json.loads(
 DEPLOYER = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 ZERO = "0x" + 40 * "0"
 POLICY_VERSION = 1
+DAY_WEI, DAY_UNITS = 4 * 10**18, 900_000_000
 
 
 def person(name: str) -> LocalAccount:
@@ -77,7 +78,9 @@ class Stage:
         self.send({"to": self.relay.address, "value": hex(10**18)})
         self.safe_l2 = self.deploy(creation_of("SafeL2"))
         self.factory = self.deploy(creation_of("SafeProxyFactory"))
-        self.guard = self.deploy(creation_of("PermitGuard"))
+        self.multi_send = self.deploy(creation_of("MultiSendCallOnly"))
+        self.exit = self.deploy(creation_of("VaultExit"))
+        self.guard = self.deploy(creation_of("PermitGuard", self.exit, self.multi_send))
         self.setup = self.deploy(creation_of("VaultSetup"))
         self.batcher = self.deploy(creation_of("SweepBatcher", self.relay.address))
         dollar = bytes.fromhex(TEST_DOLLAR["creation"][2:]) + encode(["address"], [self.money])
@@ -132,12 +135,11 @@ class Stage:
 
     def initializer(self, destinations: list[str]) -> bytes:
         """What the vault's address commits to."""
-        install = call_data(
-            "install(address,address,address[],address[])",
-            self.guard,
-            self.permit_signer.address,
-            [self.dollar],
-            destinations,
+        kinds = "address address address (address,uint128)[] address[] address[]".split()
+        limits = [(ZERO, DAY_WEI), (self.dollar, DAY_UNITS)]
+        install = keccak(text=f"install({','.join(kinds)})")[:4] + encode(
+            kinds,
+            [self.guard, self.exit, self.permit_signer.address, limits, destinations, []],
         )
         owners = [one.address for one in self.people]
         return call_data(

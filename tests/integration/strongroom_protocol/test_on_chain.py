@@ -125,8 +125,11 @@ def platform(anvil_of_module):
     chain = anvil_of_module
     token = deploy_token(chain)
     tokens = [document()["tokens"][0], {"asset": "TUSD/6", "contract": checksum(token)}]
-    policy = bundle(tokens=tokens, vault=document()["vault"] | {"tokens": [checksum(token)]})
-    deployment = Deployment(chain.chain_id, RELAY.address, PERMIT.address)
+    native, dollars = document()["vault"]["limits"]
+    lists = {"limits": [native, dollars | {"token": checksum(token)}]}
+    made_for = {"permit_signer": checksum(PERMIT.address)}
+    policy = bundle(tokens=tokens, vault=document()["vault"] | lists | made_for)
+    deployment = Deployment(chain.chain_id, RELAY.address)
     found = Platform(chain, deployment, policy, token)
     found.give(RELAY.address, 10**20)
     for code in deployment.platform().values():
@@ -150,9 +153,11 @@ def test_every_contract_stands_where_it_was_computed_with_the_code_that_was_pack
     expected = {
         deployment.safe_singleton: runtime_keccak("SafeL2"),
         deployment.proxy_factory: runtime_keccak("SafeProxyFactory"),
-        deployment.guard: runtime_keccak("PermitGuard"),
+        deployment.multi_send: runtime_keccak("MultiSendCallOnly"),
+        deployment.exit: runtime_keccak("VaultExit"),
+        deployment.guard: deployment.code_hash("PermitGuard"),
         deployment.vault_setup: runtime_keccak("VaultSetup"),
-        deployment.batcher: runtime_keccak("SweepBatcher", relay=RELAY.address),
+        deployment.batcher: deployment.code_hash("SweepBatcher"),
         sweeper: runtime_keccak("SweepDelegate", vault=vault, batcher=deployment.batcher),
         vault: runtime_keccak("SafeProxy"),
     }

@@ -90,7 +90,13 @@ class Desk:
     def company(self, *, founded: bool = True, token: Address = TUSD) -> Company:
         self.names += 1
         name = f"Company {self.names}"
-        company = Company(name, next(self.accounts), self.clock.now(), token=token)
+        company = Company(
+            name,
+            next(self.accounts),
+            self.clock.now(),
+            token=token,
+            permit_signer=self.house.config.keys.permit,
+        )
         company.list_version = highest_list_version(self.house)
         if founded:
             self.get("policy_first", company.policy_first())

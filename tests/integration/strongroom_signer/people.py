@@ -23,6 +23,8 @@ from strongroom_protocol.safe import payment_safe_tx, rejection_safe_tx, safe_tx
 
 CHAIN_ID = 31337
 TUSD = Address(b"\x70" * 20)
+# Stands in where no signer is asked; a signer's own is given by whoever starts it.
+PERMIT_SIGNER = Address(b"\x0b" * 20)
 SHIPPER = Address(b"\x51" * 20)
 LATER = Address(b"\x52" * 20)
 STRANGE = Address(b"\x66" * 20)
@@ -69,6 +71,7 @@ class Company:
     nonce: int = 0
     list_version: int = 1
     token: Address = TUSD
+    permit_signer: Address = PERMIT_SIGNER
     bundle: dict[str, Any] = field(default_factory=dict)
     genesis: dict[str, Any] = field(default_factory=dict)
 
@@ -260,8 +263,13 @@ class Company:
                 "salt": self.genesis["salt"],
                 "owners": _ascending(self.approvers),
                 "threshold": 2,
-                "tokens": [checksum(self.token)],
+                "permit_signer": checksum(self.permit_signer),
+                "limits": [
+                    {"token": None, "day_units": str(2 * 10**18)},
+                    {"token": checksum(self.token), "day_units": "8000000"},
+                ],
                 "destinations": [checksum(SHIPPER)],
+                "freezers": [],
             },
             "tokens": [
                 {"asset": "ETH/18", "contract": None},

@@ -47,7 +47,7 @@ def signer(founded: Signer) -> Iterator[Signer]:
     with short_folder("cry") as place:
         shutil.copytree(founded.folder, place, dirs_exist_ok=True)
         made = signer_in(Path(place))
-        made.accounts = founded.accounts
+        made.accounts, made.permit = founded.accounts, founded.permit
         yield made
         if made.child is not None:
             made.stop(signal.SIGKILL)

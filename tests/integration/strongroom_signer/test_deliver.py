@@ -31,7 +31,7 @@ def signer() -> Iterator[Signer]:
 
 @pytest.fixture(scope="module")
 def company(signer: Signer) -> Company:
-    made = Company("Delivered", signer.accounts[0], 1_800_000_000)
+    made = Company("Delivered", signer.accounts[0], 1_800_000_000, permit_signer=signer.permit)
     made.bundle["valid_until"] = 4_000_000_000
     return made
 

@@ -3,7 +3,6 @@
 import io
 import os
 import signal
-import time
 from typing import Any
 
 import pytest
@@ -133,7 +132,7 @@ def test_a_payment_killed_before_its_signature_is_suspended_and_its_nonce_given_
 ) -> None:
     """P10: what nobody saw signed is not signed after a stop; the key pays on when that ends."""
     signer.start()
-    company = Company("Hostile", signer.accounts[0], int(time.time()))
+    company = signer.founders("Hostile")
     company.bundle["spending"] = [key_entry(hot_address(company))]
     signer.get("policy_first", company.policy_first())
     signer.stop()
@@ -156,7 +155,7 @@ def test_the_apis_user_takes_no_nonce_and_signs_no_log(signer: Signer) -> None:
         STRONGROOM_SIGNER_ALLOWED_UIDS=str(os.getuid() + 1),
         STRONGROOM_SIGNER_API_UIDS=str(os.getuid()),
     )
-    company = Company("Hostile", signer.accounts[0], int(time.time()))
+    company = signer.founders("Hostile")
     signer.get("policy_first", company.policy_first())
     assert signer.get("provenance", {"organisation": company.reference, "index": 0})["signature"]
     root = to_hex(keccak256(b"a log of my own"))

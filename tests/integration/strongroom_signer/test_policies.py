@@ -88,7 +88,7 @@ def test_first_policy_is_refused_with(case: str, desk: Desk) -> None:
 
 def test_an_account_belongs_to_one_organisation(desk: Desk) -> None:
     company = desk.company()
-    thief = Company("Thief", company.account, desk.clock.now())
+    thief = Company("Thief", company.account, desk.clock.now(), permit_signer=company.permit_signer)
     assert desk.refused("policy_first", thief.policy_first()) == "signer.account_taken"
 
 

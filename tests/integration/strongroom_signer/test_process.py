@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from strongroom.cli.dev.softhsm import SoftToken
-from strongroom_protocol.addresses import checksum, parse_address
+from strongroom_protocol.addresses import ZERO, Address, checksum, parse_address
 from strongroom_protocol.authority import parse_bundle
 from strongroom_protocol.deployment import Deployment
 from strongroom_protocol.wire import HEADER_BYTES, body_length, frame, parse_body
@@ -40,6 +40,7 @@ class Signer:
     environment: dict[str, str]
     child: subprocess.Popen[bytes] | None = None
     accounts: dict[int, Body] = field(default_factory=dict)
+    permit: Address = ZERO
 
     @property
     def socket_path(self) -> Path:
@@ -65,7 +66,9 @@ class Signer:
         words = [word for key in OFFICERS for word in ("--officer", checksum(key.address))]
         screener = SCREENER.public_key().public_bytes_raw().hex()
         words += ["--officer-quorum", "2", "--screener-key", screener]
-        return self.ceremony("init", *words)
+        facts = self.ceremony("init", *words)
+        self.permit = parse_address(facts["keys"]["permit"])
+        return facts
 
     def start(self, *, pass_fds: tuple[int, ...] = (), **more: str) -> None:
         if self.child is not None:
@@ -111,8 +114,12 @@ class Signer:
             connection.sendall(data)
             return parse_body(_exactly(connection, body_length(_exactly(connection, HEADER_BYTES))))
 
+    def founders(self, name: str, account: int = 0) -> Company:
+        now = int(time.time())
+        return Company(name, self.accounts[account], now, permit_signer=self.permit)
+
     def company(self) -> Company:
-        company = Company("Process", self.accounts[0], int(time.time()))
+        company = self.founders("Process")
         self.get("policy_first", company.policy_first())
         return company
 
@@ -170,7 +177,7 @@ def signer(founded: Signer) -> Iterator[Signer]:
     with short_folder("sgn") as place:
         shutil.copytree(founded.folder, place, dirs_exist_ok=True)
         made = signer_in(Path(place))
-        made.accounts = founded.accounts
+        made.accounts, made.permit = founded.accounts, founded.permit
         yield made
         if made.child is not None:
             made.stop(signal.SIGKILL)
@@ -199,7 +206,8 @@ def test_a_new_account_is_made_while_the_signer_serves(signer: Signer) -> None:
     second = signer.ceremony("account", "--index", "1", "--count", "3", "--out", out)
     assert signer.get("status", {})["pool"] == {"0": 2, "1": 3}
     assert signer.get("provenance", {"organisation": company.reference, "index": 1})["signature"]
-    other = Company("Second", second, int(time.time()))
+    signer.accounts[1] = second
+    other = signer.founders("Second", 1)
     signer.get("policy_first", other.policy_first())
     decoded(signer.get("relay", ask_for(other, "sweep", **sweep(other))))
 
@@ -229,7 +237,7 @@ def test_crash_around_a_permit_then_retry_pays_once(signer: Signer) -> None:
     signer.start()
     company = signer.company()
     keys = signer.get("status", {})["keys"]
-    deployment = Deployment(CHAIN_ID, parse_address(keys["relay"]), parse_address(keys["permit"]))
+    deployment = Deployment(CHAIN_ID, parse_address(keys["relay"]))
     intent = company.intent(deployment.vault_address(parse_bundle(company.bundle)))
     signer.stop()
     signer.start(STRONGROOM_CRASH_AT="sign.after_journal:1")

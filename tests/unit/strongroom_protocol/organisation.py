@@ -19,6 +19,7 @@ CHAIN_ID = 31337
 NOW = 1_800_000_000
 TOKEN = Address(bytes.fromhex("70" * 20))
 PAYEE = Address(bytes.fromhex("22" * 20))
+PERMIT_SIGNER = Address(b"\x0b" * 20)
 OTHER_PAYEE = Address(bytes.fromhex("33" * 20))
 
 
@@ -66,7 +67,6 @@ def person(key: Key, *roles: str, department: str | None = None) -> dict[str, An
 
 def document(**changes: Any) -> dict[str, Any]:
     """The first bundle's JSON, with members replaced."""
-    owners = [checksum(owner) for owner in ascending(*APPROVERS)]
     payees = [checksum(PAYEE), checksum(OTHER_PAYEE)]
     found = {
         "type": "strongroom.policy/1",
@@ -94,13 +94,7 @@ def document(**changes: Any) -> dict[str, Any]:
             "manifest_root": "0x" + "11" * 32,
             "xpub_hash": "0x" + "12" * 32,
         },
-        "vault": {
-            "salt": "0x" + "13" * 32,
-            "owners": owners,
-            "threshold": 2,
-            "tokens": [checksum(TOKEN)],
-            "destinations": payees,
-        },
+        "vault": _vault(payees),
         "tokens": [
             {"asset": "ETH/18", "contract": None},
             {"asset": "TUSD/6", "contract": checksum(TOKEN)},
@@ -133,6 +127,21 @@ def document(**changes: Any) -> dict[str, Any]:
         "valid_until": NOW + 86_400,
     }
     return {**found, **changes}
+
+
+def _vault(payees: list[str]) -> dict[str, Any]:
+    return {
+        "salt": "0x" + "13" * 32,
+        "owners": [checksum(owner) for owner in ascending(*APPROVERS)],
+        "threshold": 2,
+        "permit_signer": checksum(PERMIT_SIGNER),
+        "limits": [
+            {"token": None, "day_units": "1500"},
+            {"token": checksum(TOKEN), "day_units": "2000000"},
+        ],
+        "destinations": payees,
+        "freezers": [],
+    }
 
 
 def bundle(**changes: Any) -> Bundle:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from strongroom_protocol.addresses import ZERO, checksum
+from strongroom_protocol.addresses import ZERO, Address, checksum
 from strongroom_protocol.authority import (
     bundle_digest,
     organisation_ref,
@@ -12,6 +12,7 @@ from strongroom_protocol.authority import (
     parse_genesis,
 )
 from strongroom_protocol.canonical import canonical_bytes, content_hash, parse_canonical
+from strongroom_protocol.controls import Controls
 from strongroom_protocol.errors import ProtocolError
 from tests.unit.strongroom_protocol.organisation import (
     ADA,
@@ -20,7 +21,9 @@ from tests.unit.strongroom_protocol.organisation import (
     GENESIS,
     OTHER_PAYEE,
     PAYEE,
+    PERMIT_SIGNER,
     TOKEN,
+    Key,
     ascending,
     bundle,
     document,
@@ -100,9 +103,18 @@ def rule(**changes):
 
 OWNERS = [checksum(owner) for owner in ascending(*APPROVERS)]
 VAULT = document()["vault"]
+NATIVE, DOLLARS = VAULT["limits"]
 PEOPLE = document()["people"]
 BOOK = document()["address_book"]
-TUSD_LIMIT = document()["limits"][1]
+ETH_LIMIT, TUSD_LIMIT = document()["limits"]
+FOX = Key("fox")
+CONTROLS = {
+    "owners": OWNERS[:2],
+    "threshold": 2,
+    "guard": "0x" + "90" * 20,
+    "permit_signer": "0x" + "91" * 20,
+    "freezers": [],
+}
 NEED = {"role": "approver", "department": None, "minimum": 1}
 
 
@@ -115,7 +127,18 @@ NEED = {"role": "approver", "department": None, "minimum": 1}
         {"vault": VAULT | {"owners": [checksum(ADA.address)], "threshold": 1}},
         {"vault": VAULT | {"threshold": 0}},
         {"vault": VAULT | {"threshold": 4}},
-        {"vault": VAULT | {"tokens": []}},
+        {"vault": VAULT | {"limits": []}},
+        {"vault": VAULT | {"limits": VAULT["limits"][::-1]}},
+        {"vault": VAULT | {"limits": [*VAULT["limits"], VAULT["limits"][1]]}},
+        {"vault": VAULT | {"limits": [NATIVE, DOLLARS | {"day_units": "1"}]}},
+        {"vault": VAULT | {"limits": [NATIVE, DOLLARS | {"day_units": str(2**128)}]}},
+        {"vault": VAULT | {"permit_signer": checksum(ZERO)}},
+        {"vault": VAULT | {"permit_signer": OWNERS[0]}},
+        {"vault": VAULT | {"freezers": [OWNERS[0]]}},
+        {"vault": VAULT | {"adopted": checksum(PAYEE)}},
+        {"people": [*PEOPLE, person(FOX, "compliance")]},
+        {"limits": [ETH_LIMIT | {"per_day_units": str(2**128)}, TUSD_LIMIT]},
+        {"controls": CONTROLS},
         {"vault": VAULT | {"destinations": [checksum(PAYEE)]}},
         {"vault": VAULT | {"destinations": [checksum(OTHER_PAYEE), checksum(PAYEE)]}},
         {"people": [*PEOPLE, PEOPLE[0]]},
@@ -157,6 +180,46 @@ NEED = {"role": "approver", "department": None, "minimum": 1}
 def test_bundles_that_contradict_themselves_are_refused(changes):
     with pytest.raises(ProtocolError):
         bundle(**changes)
+
+
+def test_controls_say_who_holds_the_vault_from_then_on():
+    first, later = bundle(), bundle(version=2, controls=CONTROLS)
+    assert first.control == Controls(first.vault.owners, 2, None, PERMIT_SIGNER, ())
+    assert (
+        later.control
+        == later.controls
+        == Controls(first.vault.owners[:2], 2, Address(b"\x90" * 20), Address(b"\x91" * 20), ())
+    )
+    assert parse_bundle(later.document()) == later
+    assert later.document()["controls"] == CONTROLS
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"owners": OWNERS[::-1]}, {"owners": []}, {"owners": [checksum(ADA.address)]},
+        {"threshold": 0}, {"threshold": 3}, {"guard": None}, {"guard": checksum(ZERO)},
+        {"permit_signer": OWNERS[0]}, {"permit_signer": None}, {"freezers": [OWNERS[0]]},
+        {"more": 1},
+    ],
+)  # fmt: skip
+def test_controls_that_cannot_be_are_refused(changes):
+    with pytest.raises(ProtocolError):
+        bundle(version=2, controls=CONTROLS | changes)
+
+
+def test_a_safe_that_was_taken_in_has_no_salt():
+    taken = VAULT | {"adopted": checksum(PAYEE), "salt": "0x" + "00" * 32}
+    read = bundle(vault=taken)
+    assert read.vault.adopted == PAYEE
+    assert parse_bundle(read.document()) == read
+
+
+def test_the_guards_limits_are_a_days_units_of_each_token_native_first():
+    limits = [(limit.token, limit.day_units) for limit in bundle().guard_limits]
+    assert limits == [(None, 1500), (TOKEN, 2_000_000)]
+    flipped = {"tokens": document()["tokens"][::-1], "limits": [TUSD_LIMIT, ETH_LIMIT]}
+    assert bundle(**flipped).guard_limits == bundle().guard_limits
 
 
 def test_a_later_version_keeps_what_the_vault_was_made_with():

@@ -17,10 +17,16 @@ from strongroom_protocol.deployment import (
     sweep_calldata,
 )
 from strongroom_protocol.hashing import keccak256
-from tests.unit.strongroom_protocol.organisation import CHAIN_ID, PAYEE, TOKEN, bundle
+from tests.unit.strongroom_protocol.organisation import (
+    CHAIN_ID,
+    PAYEE,
+    PERMIT_SIGNER,
+    TOKEN,
+    bundle,
+)
 
-RELAY, PERMIT = Address(b"\x0a" * 20), Address(b"\x0b" * 20)
-PLATFORM = Deployment(CHAIN_ID, RELAY, PERMIT)
+RELAY, OTHER = Address(b"\x0a" * 20), Address(b"\x0c" * 20)
+PLATFORM = Deployment(CHAIN_ID, RELAY)
 BUNDLE = bundle()
 
 
@@ -33,8 +39,10 @@ def test_every_platform_contract_stands_where_the_deployer_puts_it():
     places = [
         PLATFORM.safe_singleton,
         PLATFORM.proxy_factory,
-        PLATFORM.guard,
+        PLATFORM.multi_send,
+        PLATFORM.exit,
         PLATFORM.vault_setup,
+        PLATFORM.guard,
         PLATFORM.batcher,
     ]
     for place, code in zip(places, PLATFORM.platform().values(), strict=True):
@@ -44,9 +52,11 @@ def test_every_platform_contract_stands_where_the_deployer_puts_it():
 
 def test_the_vault_follows_from_people_guard_key_and_lists():
     vault = BUNDLE.vault
-    install = bytes.fromhex("862c6913") + abi_encode(
-        ["address", "address", "address[]", "address[]"],
-        [PLATFORM.guard, PERMIT, list(vault.tokens), list(vault.destinations)],
+    kinds = ["address", "address", "address", "(address,uint128)[]", "address[]", "address[]"]
+    limits = [(ZERO, 1500), (TOKEN, 2_000_000)]
+    lists = [limits, list(vault.destinations), list(vault.freezers)]
+    install = keccak256(f"install({','.join(kinds)})".encode())[:4] + abi_encode(
+        kinds, [PLATFORM.guard, PLATFORM.exit, PERMIT_SIGNER, *lists]
     )
     initializer = bytes.fromhex("b63e800d") + abi_encode(
         ["address[]", "uint256", "address", "bytes", *["address"] * 2, "uint256", "address"],
@@ -70,18 +80,19 @@ def changed(**changes) -> Bundle:
     "other",
     [
         changed(threshold=1), changed(salt=bytes(32)), changed(owners=BUNDLE.vault.owners[:2]),
-        changed(tokens=()), changed(destinations=(PAYEE,)),
+        changed(limits=BUNDLE.vault.limits[:1]), changed(destinations=(PAYEE,)),
+        changed(permit_signer=OTHER), changed(freezers=(OTHER,)),
     ],
 )  # fmt: skip
 def test_other_people_or_lists_are_another_vault(other):
     assert PLATFORM.vault_address(other) != PLATFORM.vault_address(BUNDLE)
 
 
-def test_another_permit_key_is_another_vault_and_another_relay_another_sweeper():
+def test_another_relay_is_another_sweeper_and_the_same_vault():
     vault = PLATFORM.vault_address(BUNDLE)
-    assert replace(PLATFORM, permit_signer=RELAY).vault_address(BUNDLE) != vault
-    assert replace(PLATFORM, relay=PERMIT).vault_address(BUNDLE) == vault
-    assert replace(PLATFORM, relay=PERMIT).sweeper_address(vault) != PLATFORM.sweeper_address(vault)
+    other = replace(PLATFORM, relay=OTHER)
+    assert other.vault_address(BUNDLE) == vault
+    assert other.sweeper_address(vault) != PLATFORM.sweeper_address(vault)
     assert PLATFORM.sweeper_address(PAYEE) != PLATFORM.sweeper_address(vault)
 
 
@@ -90,6 +101,17 @@ def test_later_versions_of_the_bundle_have_the_same_vault():
     assert PLATFORM.vault_address(bundle(version=2, address_book=book)) == (
         PLATFORM.vault_address(BUNDLE)
     )
+
+
+def test_a_safe_that_was_taken_in_stands_where_it_stood():
+    assert PLATFORM.vault_address(changed(adopted=OTHER, salt=bytes(32))) == OTHER
+
+
+def test_the_anchor_follows_from_officers_quorum_and_relay():
+    kinds, listed = ["address[]", "uint256", "address"], [RELAY, OTHER]
+    code = creation("LogAnchor") + abi_encode(kinds, [listed, 2, RELAY])
+    assert PLATFORM.anchor_init_code(listed[::-1], 2) == code
+    assert PLATFORM.anchor_address(listed, 2) == create2(DEPLOYER, SALT, code)
 
 
 def test_the_sweeper_is_bound_to_vault_and_batcher():
@@ -108,7 +130,7 @@ def test_sweep_calldata_equals_eth_abi():
 
 
 def test_code_hashes_with_immutables_depend_on_them():
-    fixed = bytes.fromhex(artifacts()["PermitGuard"]["runtime_keccak"][2:])
-    assert runtime_keccak("PermitGuard") == fixed
+    fixed = bytes.fromhex(artifacts()["VaultExit"]["runtime_keccak"][2:])
+    assert runtime_keccak("VaultExit") == PLATFORM.code_hash("VaultExit") == fixed
     one = runtime_keccak("SweepDelegate", vault=PAYEE, batcher=RELAY)
     assert len({one, runtime_keccak("SweepDelegate", vault=RELAY, batcher=PAYEE)}) == 2

@@ -30,10 +30,11 @@ ANA = Person("ana", "Ana", Address(b"\x01" * 20), ("administrator",), None)
 BEN = Person("ben", "Ben", Address(b"\x02" * 20), ("approver",), None)
 PLACE = Destination(Address(b"\x03" * 20), "place")
 OTHER = Destination(Address(b"\x04" * 20), "other")
+VAULT = Vault(bytes(32), (), 1, Address(b"\x06" * 20), (), (), ())
 ACTIVE = Bundle(
     organisation=bytes(32), version=1, previous=bytes(32), chain_id=1, people=(ANA, BEN),
     administrator_quorum=1, account=Account(0, bytes(32), bytes(32)),
-    vault=Vault(bytes(32), (), 1, (), ()), tokens=(Token(ETH, None),), address_book=(PLACE,),
+    vault=VAULT, tokens=(Token(ETH, None),), address_book=(PLACE,),
     limits=(Limit(ETH, 10, 100),), rules=(Rule("pay", "allow", When()),), sweep_mandate=True,
     max_fee_per_gas_wei=10, max_total_fee_wei=10, valid_until=2_000_000_000,
     spending=(Spending(0, Address(b"\x05" * 20), "hot", 1, (Limit(ETH, 10, 100),)),),

@@ -31,6 +31,8 @@ class Contracts(Shown):
 
     safe_singleton: str
     proxy_factory: str
+    multi_send: str
+    exit: str
     guard: str
     vault_setup: str
     batcher: str
@@ -103,6 +105,8 @@ def installation(query: Reading) -> Installation:
         contracts = Contracts(
             safe_singleton=checksum(deployment.safe_singleton),
             proxy_factory=checksum(deployment.proxy_factory),
+            multi_send=checksum(deployment.multi_send),
+            exit=checksum(deployment.exit),
             guard=checksum(deployment.guard),
             vault_setup=checksum(deployment.vault_setup),
             batcher=checksum(deployment.batcher),

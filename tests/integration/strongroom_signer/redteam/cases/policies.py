@@ -173,7 +173,12 @@ def longer_manifest_than_the_key_table(it: Scene) -> Attack:
 @attack("account_taken")
 def another_organisations_account(it: Scene) -> Attack:
     """The attacker founds an organisation on the victim's account, to sweep its deposits."""
-    thief = Company(f"Thief of {it.company.name}", it.company.account, it.company.now)
+    thief = Company(
+        f"Thief of {it.company.name}",
+        it.company.account,
+        it.company.now,
+        permit_signer=it.company.permit_signer,
+    )
     return ask("policy_first", thief.policy_first())
 
 
