@@ -21,7 +21,8 @@ interface ISweepBatcher {
         uint256 amount,
         uint256 received
     );
-    /// @notice Nothing of this item moved; `reason` is the error as it was raised.
+    /// @notice Nothing of this item moved; `reason` is the error as it was raised,
+    /// its first 256 bytes.
     event SweepFailed(
         address indexed account, address indexed token, uint256 amount, bytes reason
     );

@@ -15,6 +15,8 @@ contract SweepBatcher is ISweepBatcher {
     address public constant DEPLOYER = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
     /// So that one hostile token cannot burn the gas of the whole batch.
     uint256 public constant ITEM_GAS_MAX = 500_000;
+    /// Nor by answering with a mountain of bytes; Solidity's own errors are shorter.
+    uint256 public constant ANSWER_LENGTH_MAX = 256;
     /// EIP-7702: an account's code is then 0xef0100 ‖ the delegate's address.
     bytes3 private constant DELEGATION_PREFIX = 0xef0100;
     uint256 private constant DELEGATION_LENGTH = 23;
@@ -32,10 +34,12 @@ contract SweepBatcher is ISweepBatcher {
         if (msg.sender != relay) revert SweepBatcher_CallerIsNotRelay(msg.sender);
         for (uint256 i = 0; i < items.length; ++i) {
             Item calldata item = items[i];
-            try this.sweepItem{gas: ITEM_GAS_MAX}(item) returns (address vault, uint256 received) {
+            (bool done, bytes memory answer) = _attempt(abi.encodeCall(this.sweepItem, (item)));
+            if (done) {
+                (address vault, uint256 received) = abi.decode(answer, (address, uint256));
                 emit Swept(item.account, item.token, vault, item.amount, received);
-            } catch (bytes memory reason) {
-                emit SweepFailed(item.account, item.token, item.amount, reason);
+            } else {
+                emit SweepFailed(item.account, item.token, item.amount, answer);
             }
         }
     }
@@ -64,6 +68,17 @@ contract SweepBatcher is ISweepBatcher {
         bytes memory creation =
             abi.encodePacked(type(SweepDelegate).creationCode, abi.encode(vault, address(this)));
         return Create2.computeAddress(bytes32(0), keccak256(creation), DEPLOYER);
+    }
+
+    /// Calls this contract itself, with bounded gas and a bounded answer. `try` would copy all of
+    /// the answer, whatever its length.
+    function _attempt(bytes memory data) private returns (bool done, bytes memory answer) {
+        answer = new bytes(ANSWER_LENGTH_MAX);
+        assembly ("memory-safe") {
+            done := call(ITEM_GAS_MAX, address(), 0, add(data, 0x20), mload(data), 0, 0)
+            if lt(returndatasize(), ANSWER_LENGTH_MAX) { mstore(answer, returndatasize()) }
+            returndatacopy(add(answer, 0x20), 0, mload(answer))
+        }
     }
 
     /// A delegate could claim any vault; the address it must then have cannot be claimed.

@@ -12,106 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
-GUARD = "guard/PermitGuard.sol"
-CALL = "libraries/CanonicalCall.sol"
-DELEGATE = "sweep/SweepDelegate.sol"
-BATCHER = "sweep/SweepBatcher.sol"
-SETUP = "guard/VaultSetup.sol"
+from mutants import MUTANTS
 
-# (file, what stands there once, what is put there)
-MUTANTS = (
-    (GUARD, "if (vault.permitSigner != address(0)) revert", "if (false) revert"),
-    (GUARD, "if (permitSigner == address(0)) revert", "if (false) revert"),
-    (GUARD, "if (ISafeVault(msg.sender).nonce() != 0)", "if (false)"),
-    (GUARD, "_checkControls();\n\n        // Effect", "\n        // Effect"),
-    (GUARD, "if (tokens[i].code.length == 0)", "if (false)"),
-    (GUARD, "destination == address(0) || ", ""),
-    (GUARD, "destination == msg.sender || ", ""),
-    (GUARD, " || destination == address(this)", ""),
-    (GUARD, "\n                || _tokenAllowed[msg.sender][destination]", ""),
-    (GUARD, "if (_usableFrom[msg.sender][destination] != 0)", "if (false)"),
-    (GUARD, "block.timestamp + COOLING_SECONDS", "block.timestamp"),
-    (GUARD, "_checkRunning();\n        _allow", "_allow"),
-    (GUARD, "_checkRunning();\n        if", "if"),
-    (GUARD, "if (_usableFrom[msg.sender][destination] == 0)", "if (false)"),
-    (GUARD, "if (_vaults[msg.sender].permitSigner == address(0))", "if (false)"),
-    (GUARD, "if (operation != Enum.Operation.Call)", "if (false)"),
-    (GUARD, "safeTxGas != 0 || ", ""),
-    (GUARD, "baseGas != 0 || ", ""),
-    (GUARD, "gasPrice != 0 || ", ""),
-    (GUARD, " || gasToken != address(0)", ""),
-    (GUARD, "\n                || refundReceiver != address(0)", ""),
-    (GUARD, "if (value != 0 || data.length != 0) revert", "if (value != 0) revert"),
-    (GUARD, "if (value != 0 || data.length != 0) revert", "if (data.length != 0) revert"),
-    (GUARD, "value != 0\n                    || !(data", "!(data"),
-    (GUARD, "data.isOneAddress(IPermitGuard.announceDestination.selector)", "true"),
-    (GUARD, "if (value == 0) revert", "if (false) revert"),
-    (GUARD, "_checkDestination(to);", ""),
-    (GUARD, "if (!_tokenAllowed[msg.sender][to]) revert", "if (false) revert"),
-    (GUARD, "value != 0 || !data.isAddressAndAmount(TRANSFER)", "value != 0"),
-    (GUARD, "value != 0 || !data.isAddressAndAmount", "!data.isAddressAndAmount"),
-    (GUARD, "if (data.amount() == 0)", "if (false)"),
-    (GUARD, "_checkDestination(data.firstAddress());", ""),
-    (GUARD, "if (time == 0) revert", "if (false) revert"),
-    (GUARD, "if (block.timestamp < time)", "if (false)"),
-    (GUARD, "if (block.timestamp < time)", "if (block.timestamp <= time)"),
-    (GUARD, "signatures.length != expected", "signatures.length < expected"),
-    (GUARD, "v != 27 && v != 28", "false"),
-    (GUARD, "block.timestamp > validUntil", "false"),
-    (GUARD, "block.timestamp > validUntil", "block.timestamp >= validUntil"),
-    (GUARD, "policyVersion < vault.policyVersion", "false"),
-    (GUARD, "if (policyVersion > vault.policyVersion)", "if (false)"),
-    (GUARD, "if (recovered != vault.permitSigner)", "if (false)"),
-    (GUARD, "permitDigest(msg.sender, safeTxHash,", "permitDigest(msg.sender, 0,"),
-    (GUARD, "permitDigest(msg.sender, safeTxHash,", "permitDigest(address(0), safeTxHash,"),
-    (GUARD, "block.chainid, address(this)", "uint256(31337), address(this)"),
-    (GUARD, "safe.nonce() - 1", "safe.nonce()"),
-    (GUARD, "_acceptPermit(safeTxHash, signatures);", ""),
-    (GUARD, "_enter(safeTxHash);", ""),
-    (GUARD, "if (other != bytes32(0)) revert", "if (false) revert"),
-    (GUARD, "running.tstore(bytes32(0));", ""),
-    (GUARD, "hash == bytes32(0) || running.tload() != hash", "running.tload() != hash"),
-    (GUARD, "hash == bytes32(0) || running.tload() != hash", "hash == bytes32(0)"),
-    (GUARD, "_checkControls();\n        Vault", "Vault"),
-    (GUARD, "if (guard != address(this))", "if (false)"),
-    (GUARD, "if (moduleGuard != address(this))", "if (false)"),
-    (GUARD, "if (handler != address(0))", "if (false)"),
-    (GUARD, "if (module != address(0))", "if (false)"),
-    (GUARD, "if (singleton != vault.singleton)", "if (false)"),
-    (GUARD, "if (peopleHash != vault.peopleHash)", "if (false)"),
-    (
-        GUARD,
-        "revert PermitGuard_ModuleRefused(module);",
-        "return bytes32(uint256(uint160(module)));",
-    ),
-    (GUARD, "RUNNING_SLOT.deriveMapping(msg.sender)", "RUNNING_SLOT.deriveMapping(address(1))"),
-    (SETUP, "ISafeVault(address(this)).setGuard(guard);", ""),
-    (SETUP, "ISafeVault(address(this)).setModuleGuard(guard);", ""),
-    (SETUP, "IPermitGuard(guard).configure(permitSigner, tokens, destinations);", ""),
-    (CALL, "data.length == 36", "data.length >= 36"),
-    (CALL, "data.length == 68", "data.length >= 68"),
-    (CALL, "return uint256(bytes32(data[4:36])) >> 160 == 0;", "return data.length != 0;"),
-    (DELEGATE, "msg.sender != batcher && msg.sender != vault", "false"),
-    (DELEGATE, "msg.sender != batcher && msg.sender != vault", "msg.sender != batcher"),
-    (DELEGATE, "if (amount == 0) revert", "if (false) revert"),
-    (DELEGATE, "if (!accepted)", "if (false)"),
-    (DELEGATE, "safeTransfer(vault, amount)", "transfer(vault, amount)"),
-    (DELEGATE, "safeTransfer(vault, amount)", "safeTransfer(msg.sender, amount)"),
-    (DELEGATE, "receive() external payable {}", ""),
-    (DELEGATE, "vault_ == address(0) || ", ""),
-    (DELEGATE, " || batcher_ == address(0)", ""),
-    (BATCHER, "if (relay_ == address(0))", "if (false)"),
-    (BATCHER, "if (msg.sender != relay)", "if (false)"),
-    (BATCHER, "if (msg.sender != address(this))", "if (false)"),
-    (BATCHER, "{gas: ITEM_GAS_MAX}", ""),
-    # The length of a delegation has no mutant: EIP-3541 lets no other code begin with 0xef.
-    (BATCHER, " || bytes3(code) != DELEGATION_PREFIX", ""),
-    (BATCHER, "if (delegate.code.length == 0)", "if (false)"),
-    (BATCHER, "if (delegate != delegateOf(vault))", "if (false)"),
-    (BATCHER, "left != item.amount || received == 0", "received == 0"),
-    (BATCHER, "left != item.amount || received == 0", "left != item.amount"),
-)
+REPOSITORY = Path(__file__).parents[2]
 
 
 class ForgeError(Exception):
@@ -157,7 +60,7 @@ def caught(place: Path, number: int, name: str, old: str, new: str) -> bool:
         raise SystemExit(f"mutant {number}: {name} has {whole.count(old)} times: {old!r}")
     path.write_text(whole.replace(old, new))
     try:
-        red = first_red(place, "sweep" if name.startswith("sweep") else "guard")
+        red = first_red(place, tests_of(name))
     except ForgeError:
         red = ""  # a mutant that does not compile shows nothing
     path.write_text(whole)
@@ -166,6 +69,12 @@ def caught(place: Path, number: int, name: str, old: str, new: str) -> bool:
     sys.stdout.write(f"{number:3} {name}:{line} {short} → {red or 'NOBODY NOTICED'}\n")
     sys.stdout.flush()
     return bool(red)
+
+
+def tests_of(name: str) -> str:
+    """The folder of tests that answers for a contract: its own, the guard's for libraries."""
+    folder = name.split("/", maxsplit=1)[0]
+    return folder if folder in ("anchor", "exit", "sweep") else "guard"
 
 
 def first_red(place: Path, folder: str = "*") -> str:
@@ -184,12 +93,16 @@ def first_red(place: Path, folder: str = "*") -> str:
     raise ForgeError
 
 
-def forge(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run forge's own binary: npm's wrapper in .bin ends with 0 whatever happened."""
+def forge_binary(place: Path) -> Path:
+    """Forge's own binary in the node_modules of `place`."""
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     package = f"forge-{platform.system().lower()}-{machine}"
-    binary = place / "contracts/node_modules/@foundry-rs" / package / "bin/forge"
-    command = [str(binary), *arguments]
+    return place / "contracts/node_modules/@foundry-rs" / package / "bin/forge"
+
+
+def forge(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run forge's own binary: npm's wrapper in .bin ends with 0 whatever happened."""
+    command = [str(forge_binary(place)), *arguments]
     return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
 
 

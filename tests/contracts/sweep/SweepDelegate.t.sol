@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Vm} from "forge-std/Vm.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ISweepDelegate} from "contracts/interfaces/ISweepDelegate.sol";
 import {SweepFixture} from "tests/contracts/fixtures/SweepFixture.sol";
@@ -89,6 +90,52 @@ contract SweepDelegateTest is SweepFixture {
         vm.deal(address(this), 1 ether);
         payable(leaf).transfer(1 ether);
         assertEq(leaf.balance, 1 ether);
+    }
+
+    /// Without the caller rule a stranger mixes a listed address' coins into the vault's money.
+    function test_AStrangerCannotMixQuarantinedMoneyIntoTheVault() public {
+        vm.deal(leaf, 8);
+        dollar.mint(leaf, 8);
+        _refuseCaller(stranger);
+        _sweepAs(address(batcher), leaf, NATIVE, 5);
+        _sweepAs(address(batcher), leaf, address(dollar), 5);
+        _refuseCaller(stranger);
+        assertEq(address(vault).balance, ETH_START + 5, "only what was cleared");
+        assertEq(dollar.balanceOf(address(vault)), TUSD_START + 5, "only what was cleared");
+    }
+
+    /// Whoever submits a leaf's authorisation first, there is nothing that he could initialise.
+    function test_WhoeverSubmitsTheAuthorisationGainsNothing() public {
+        (address other, uint256 otherKey) = makeAddrAndKey("another leaf");
+        vm.deal(other, 5);
+        Vm.SignedDelegation memory signed = vm.signDelegation(delegate, otherKey);
+        vm.startPrank(stranger);
+        vm.attachDelegation(signed);
+        bytes[3] memory grabs = [
+            abi.encodeWithSignature("initialize(address)", stranger),
+            abi.encodeWithSignature("setVault(address)", stranger),
+            abi.encodeCall(ISweepDelegate.sweep, (NATIVE, 5))
+        ];
+        for (uint256 i = 0; i < grabs.length; ++i) {
+            (bool done,) = other.call(grabs[i]);
+            assertFalse(done);
+        }
+        vm.stopPrank();
+        _sweepAs(address(batcher), other, NATIVE, 5);
+        assertEq(address(vault).balance, ETH_START + 5);
+    }
+
+    /// Signed for this chain, an authorisation is none elsewhere; for chain 0 it would be.
+    function test_AnAuthorisationOfThisChainIsNoneOnAnother() public {
+        (address other, uint256 otherKey) = makeAddrAndKey("another leaf");
+        Vm.SignedDelegation memory signed = vm.signDelegation(delegate, otherKey);
+        vm.chainId(99);
+        try this.attach(signed) {} catch {}
+        assertEq(other.code.length, 0, "delegated on another chain");
+    }
+
+    function attach(Vm.SignedDelegation calldata signed) external {
+        vm.attachDelegation(signed);
     }
 
     function test_WhatAnotherDelegateWroteChangesNothing() public {
