@@ -5,22 +5,29 @@ is no evidence; `approver` only says whose signature it is meant to be, so that 
 told from a stranger's.
 """
 
-from collections.abc import Sequence
-
 from strongroom.db.database import UnitOfWork
 from strongroom.kit.crash import crash_point
 from strongroom.policy import service as policy
 from strongroom.policy.errors import NoneActive
-from strongroom.withdrawals import errors, lifecycle, repository, rules, wallet
+from strongroom.withdrawals import (
+    counting,
+    encoding,
+    errors,
+    lifecycle,
+    misdirected,
+    repository,
+    rules,
+    seen,
+    sequence,
+    wallet,
+)
 from strongroom.withdrawals.judging import judge
 from strongroom.withdrawals.models import Withdrawal, WithdrawalApproval
 from strongroom.withdrawals.types import Kind, SigningData
 from strongroom_protocol.addresses import Address, checksum, parse_address
 from strongroom_protocol.bundle import Bundle, Person
-from strongroom_protocol.encoding import from_hex
-from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.intents import Rejection
-from strongroom_protocol.signatures import Signature, recover
+from strongroom_protocol.signatures import Signature
 
 
 def signing_data(uow: UnitOfWork, row: Withdrawal) -> SigningData | None:
@@ -30,26 +37,18 @@ def signing_data(uow: UnitOfWork, row: Withdrawal) -> SigningData | None:
         return None
     bundle = policy.active(uow, row.organisation_id).bundle
     made = wallet.to_sign(row, kind, bundle.chain_id)
-    there = _people_of(bundle, repository.approvals(uow, row, kind))
+    there = {one.person for one in repository.approvals(uow, row, kind)}
     return SigningData(
         kind=kind,
         is_order=wallet.is_spending(row),
         typed=made.typed,
         payment=None if made.readable is None else made.readable.as_json(bundle.chain_id),
         digest=made.digest,
-        required=required(uow, row, bundle),
-        approved_by=tuple(person.id for person in there),
+        required=counting.required(uow, row, bundle),
+        approved_by=tuple(one.id for one in bundle.people if one.id in there),
+        needs=counting.needs(uow, row, bundle, kind),
+        may_sign_now=counting.may_sign_now(uow, row, bundle, kind),
     )
-
-
-def required(uow: UnitOfWork, row: Withdrawal, bundle: Bundle) -> tuple[str, ...]:
-    """Who must approve, in words; what the rules and the wallet's own threshold ask for."""
-    if row.state == "voiding":
-        if wallet.is_spending(row):
-            return ()
-        return (f"{bundle.vault.threshold} owners of the vault",)
-    verdict = judge(uow, row, bundle, frozenset())
-    return tuple(need.sentence() for need in verdict.required)
 
 
 def approve(
@@ -63,9 +62,10 @@ def approve(
     """Count one person's approval of the payment, or in `voiding` of the rejection. `signature`:
     over the Safe transaction, or for a spending key over the order itself.
 
-    Raises Expired, NotAwaitingApproval, SignatureMalformed, PaymentSignatureMissing,
-    SignatureOverOtherBytes, ApproverUnknown, ApproverRemoved, InitiatorCannotApprove,
-    AlreadyApproved, PolicyVersionStale.
+    Raises Expired, NotAwaitingApproval, NotDecodable, SignatureMalformed, SignatureEncodingWrong,
+    PaymentSignatureMissing, SignatureOverOtherBytes (and what it was over instead),
+    ApproverUnknown, ApproverRemoved, InitiatorCannotApprove, AlreadyApproved, NotYourTurn,
+    PolicyVersionStale.
     """
     kind = _kind_now(uow, row)
     bundle = policy.active(uow, row.organisation_id).bundle
@@ -75,14 +75,20 @@ def approve(
         raise errors.InitiatorCannotApprove(
             f"{person.name} ordered this payment and cannot approve it; somebody else must."
         )
+    seen.check_decodable(uow, row, kind, bundle)
     made = wallet.to_sign(row, kind, bundle.chain_id)
     what = "the order" if wallet.is_spending(row) else "the Safe transaction"
-    signed = _signature(signature, made.digest, address, what)
-    readable = None
-    if made.readable is not None:
-        digest = made.readable.digest(bundle.chain_id)
-        readable = _payment_signature(payment_signature, digest, address)
+    try:
+        signed = _signature(signature, made.digest, address, what)
+        readable = None
+        if made.readable is not None:
+            digest = made.readable.digest(bundle.chain_id)
+            readable = _payment_signature(payment_signature, digest, address)
+    except errors.SignatureOverOtherBytes as error:
+        texts = [signature, payment_signature or signature]
+        raise misdirected.refusal(row, kind, bundle, address, texts) from error
     _check_version(row, bundle)
+    _check_turn(uow, row, bundle, kind, person)
     _keep(uow, row, kind, person, digest=made.digest, signed=signed, readable=readable)
     _count(uow, row, bundle, kind)
     if row.state not in rules.ENDED:  # an end has left its own record
@@ -152,20 +158,6 @@ def cancel(uow: UnitOfWork, row: Withdrawal, *, reason: str, signature: str) -> 
     lifecycle.record(uow, row)
 
 
-def counted(
-    uow: UnitOfWork, row: Withdrawal, bundle: Bundle, kind: str
-) -> list[WithdrawalApproval]:
-    """The approvals that count now: those of people whom the active bundle still names."""
-    keys = {
-        person.id: person.address
-        for person in bundle.people
-        if person.address in wallet.approvers(row, bundle)
-    }
-    return [
-        one for one in repository.approvals(uow, row, kind) if keys.get(one.person) == one.address
-    ]
-
-
 def _keep(
     uow: UnitOfWork,
     row: Withdrawal,
@@ -198,9 +190,9 @@ def _keep(
 
 def _count(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, kind: Kind) -> None:
     """Enough? Then the relay's permit loop takes over; else say who is missing."""
-    there = counted(uow, row, bundle, kind)
+    there = counting.counted(uow, row, bundle, kind)
     if kind == "rejection":
-        if len(there) >= bundle.vault.threshold:
+        if len(there) >= wallet.threshold(row, bundle):
             row.due_at = uow.now
         return
     verdict = judge(uow, row, bundle, frozenset(one.person for one in there))
@@ -233,7 +225,7 @@ def _approver(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, address: Address
     person = bundle.person_of(address)
     if person is not None and person.id == row.initiator and row.state != "voiding":
         return person  # known, and told so by the caller: that is not a stranger's mistake
-    if person is not None and address in wallet.approvers(row, bundle):
+    if person in wallet.approvers(row, bundle, int(uow.now.timestamp())):
         return person
     if _was_approver(uow, row, address):
         raise errors.ApproverRemoved(
@@ -251,7 +243,8 @@ def _was_approver(uow: UnitOfWork, row: Withdrawal, address: Address) -> bool:
         before = policy.at_version(uow, row.organisation_id, row.policy_version).bundle
     except NoneActive:
         return False
-    return address in wallet.approvers(row, before)
+    person = before.person_of(address)
+    return person in wallet.approvers(row, before, int(uow.now.timestamp()))
 
 
 def _check_version(row: Withdrawal, bundle: Bundle) -> None:
@@ -270,24 +263,24 @@ def _payment_signature(text: str | None, digest: bytes, address: Address) -> Sig
     return _signature(text, digest, address, "the readable payment")
 
 
+def _check_turn(
+    uow: UnitOfWork, row: Withdrawal, bundle: Bundle, kind: Kind, person: Person
+) -> None:
+    """Check: nobody signs out of the rules' order. Raises NotYourTurn."""
+    found = counting.round_of(uow, row, bundle, kind)
+    if person.id in found.signed:
+        return  # told in its own words when it is kept
+    waits = sequence.too_early(counting.demands(uow, row, bundle), found, person)
+    if waits is not None:
+        raise errors.NotYourTurn(f"{waits} Sign it after them.")
+
+
 def _signature(text: str, digest: bytes, address: Address, what: str) -> Signature:
     """The signature, if it is this key's over these bytes."""
-    try:
-        signature = Signature.parse(from_hex(text, field="signature"))
-        found = recover(digest, signature)
-    except ProtocolError as error:
-        raise errors.SignatureMalformed(
-            f"The signature over {what} can't be used: {error}. Send the 65 bytes r, s, v of "
-            "eth_signTypedData_v4, in lower-case hex."
-        ) from error
-    if found != address:
+    signature = encoding.read(text, what)
+    if encoding.maker(digest, signature, what) != address:
         raise errors.SignatureOverOtherBytes(
             f"The signature over {what} is not {checksum(address)}'s over these bytes: another "
             "key, or changed bytes, were signed. Fetch what is to be signed again."
         )
     return signature
-
-
-def _people_of(bundle: Bundle, found: Sequence[WithdrawalApproval]) -> list[Person]:
-    there = {one.person for one in found}
-    return [person for person in bundle.people if person.id in there]

@@ -12,7 +12,7 @@ from strongroom.policy import service as policy
 from strongroom.relay import service as relay
 from strongroom.relay.rules import CANCEL_GAS, GAS
 from strongroom.relay.types import Fees
-from strongroom.withdrawals import approvals, clearing, errors, lifecycle, offline, repository
+from strongroom.withdrawals import clearing, counting, errors, lifecycle, offline, repository
 from strongroom.withdrawals.models import Withdrawal, WithdrawalSigned
 from strongroom.withdrawals.offline import SignedKind
 from strongroom.withdrawals.wallet import intent_of
@@ -89,7 +89,7 @@ def evidence(
     uow: UnitOfWork, row: Withdrawal, bundle: Bundle, clearance: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """What people and the screener signed, as `spending_payment` wants it."""
-    there = approvals.counted(uow, row, bundle, "payment")
+    there = counting.counted(uow, row, bundle, "payment")
     return {
         "organisation": to_hex(bundle.organisation),
         "intent": dict(row.fields),

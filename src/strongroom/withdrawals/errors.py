@@ -193,3 +193,9 @@ class NotForOffline(Conflict):
     """There is nothing to sign on an offline machine for this withdrawal now."""
 
     code = "withdrawal.not_for_offline"
+
+
+class RateNotTaken(Invalid):
+    """A price that no source of the signed policy stated."""
+
+    code = "withdrawal.rate_not_taken"

@@ -22,7 +22,7 @@ from strongroom.relay import service as relay
 from strongroom.relay.types import FeeCap
 from strongroom.signing.client import SignerClient
 from strongroom.signing.errors import SignerRefused
-from strongroom.withdrawals import approvals, clearing, lifecycle, repository, rules
+from strongroom.withdrawals import clearing, counting, lifecycle, repository, rules
 from strongroom.withdrawals.models import Withdrawal, WithdrawalPermit
 from strongroom_protocol.encoding import from_hex, to_hex
 
@@ -169,7 +169,7 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
     if repository.earlier_unmined(uow, row):
         return _wait(uow, row, "It waits until the vault's earlier payment is mined.")
     bundle = policy.active(uow, row.organisation_id).bundle
-    there = approvals.counted(uow, row, bundle, kind)
+    there = counting.counted(uow, row, bundle, kind)
     evidence = {
         "organisation": to_hex(bundle.organisation),
         "intent": dict(row.fields),

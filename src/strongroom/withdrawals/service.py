@@ -3,7 +3,7 @@
 What raises what is said where the work is done: requests.py, approvals.py, lifecycle.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,11 +11,22 @@ from strongroom.db.database import UnitOfWork
 from strongroom.kit.check import check
 from strongroom.policy import service as policy
 from strongroom.relay import service as relay
-from strongroom.withdrawals import approvals, cold, errors, lifecycle, repository, requests
+from strongroom.withdrawals import (
+    approvals,
+    cold,
+    counting,
+    errors,
+    lifecycle,
+    rates,
+    repository,
+    requests,
+    seen,
+)
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.requests import TREASURY, prepare
+from strongroom.withdrawals.seen import Seen
 from strongroom.withdrawals.types import (
-    ApprovalView,
+    ReminderView,
     SigningData,
     State,
     TransitionView,
@@ -24,11 +35,12 @@ from strongroom.withdrawals.types import (
 from strongroom_protocol.addresses import checksum
 from strongroom_protocol.amounts import format_amount
 from strongroom_protocol.bundle import Bundle
+from strongroom_protocol.rates import RateStatement
 
 __all__ = [
     "advance", "approve", "cancel", "export", "get", "history", "page", "policy_changed", "prepare",
-    "reject", "rejection_data", "request", "signing_data", "signing_data_or_none",
-    "take_in",
+    "reject", "rejection_data", "reminders", "request", "signing_data", "signing_data_or_none",
+    "take_in", "take_rate", "what_is_seen",
 ]  # fmt: skip
 
 
@@ -76,6 +88,25 @@ def signing_data(uow: UnitOfWork, withdrawal_id: UUID) -> SigningData:
 def signing_data_or_none(uow: UnitOfWork, withdrawal_id: UUID) -> SigningData | None:
     """What approvers sign now, if anything. Raises WithdrawalUnknown."""
     return approvals.signing_data(uow, repository.find(uow, _own(uow), withdrawal_id))
+
+
+def what_is_seen(uow: UnitOfWork, withdrawal_id: UUID) -> Seen | None:
+    """Lines, cautions and simulation of what is to be signed now. Raises WithdrawalUnknown."""
+    return seen.seen(uow, repository.find(uow, _own(uow), withdrawal_id))
+
+
+def reminders(uow: UnitOfWork, withdrawal_id: UUID) -> list[ReminderView]:
+    """Who was reminded of it, the first time first. Raises WithdrawalUnknown."""
+    row = repository.find(uow, _own(uow), withdrawal_id)
+    return [
+        ReminderView(one.number, tuple(one.people), one.sentence, one.at)
+        for one in repository.reminders(uow, row)
+    ]
+
+
+def take_rate(uow: UnitOfWork, document: object, signature: str) -> RateStatement:
+    """Keep a price that a source of the policy signed; see rates.take for what it raises."""
+    return rates.take(uow, _own(uow), document, signature)
 
 
 def approve(
@@ -149,7 +180,6 @@ def policy_changed(uow: UnitOfWork, version: int) -> None:
 
 def _view(uow: UnitOfWork, row: Withdrawal, active: Bundle | None = None) -> WithdrawalView:
     bundle = active or policy.active(uow, row.organisation_id).bundle
-    kind = "rejection" if row.state == "voiding" else "payment"
     return WithdrawalView(
         id=row.id,
         intent=row.intent,
@@ -169,15 +199,11 @@ def _view(uow: UnitOfWork, row: Withdrawal, active: Bundle | None = None) -> Wit
         policy_version=row.policy_version,
         safe_nonce=row.safe_nonce,
         safe_tx_hash=row.safe_tx_hash,
-        required=approvals.required(uow, row, bundle),
-        approvals=_approvals(repository.approvals(uow, row, kind)),
+        required=counting.required(uow, row, bundle),
+        approvals=counting.views(uow, row, bundle),
         tx_hash=_tx_hash(uow, row),
         created_at=row.created_at,
     )
-
-
-def _approvals(found: Sequence[Any]) -> tuple[ApprovalView, ...]:
-    return tuple(ApprovalView(one.person, checksum(one.address), one.created_at) for one in found)
 
 
 def _tx_hash(uow: UnitOfWork, row: Withdrawal) -> bytes | None:

@@ -27,6 +27,7 @@ from strongroom.withdrawals import (
     approvals,
     clearing,
     cold,
+    counting,
     lifecycle,
     offline,
     repository,
@@ -208,7 +209,7 @@ def _end_if_unsigned(uow: UnitOfWork, row: Withdrawal, bundle: Bundle) -> None:
     if not wallet.may_be_declared_unsigned(row, uow.now):
         return
     digest = approvals.rejection(row, wallet.NEVER_SIGNED).digest(bundle.chain_id)
-    counted = approvals.counted(uow, row, bundle, "rejection")
+    counted = counting.counted(uow, row, bundle, "rejection")
     there = [one for one in counted if _signed_by(one.address, digest, one.signature)]
     if len(there) >= wallet.threshold(row, bundle):
         reason = f"{len(there)} approvers signed that it was never signed; the money is free."

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from strongroom.withdrawals.sequence import Need
 from strongroom_protocol.policy import Verdict
 
 State = Literal[
@@ -27,10 +28,24 @@ class PreparedWithdrawal:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalView:
-    """Who approved, with which key (EIP-55), when."""
+    """Who approved, with which key (EIP-55), when. `void`: why the signature counts no more, in
+    words; none = it counts. `stands_for`: ids of those whose deputy the person is.
+    """
 
     person: str
     address: str
+    at: datetime
+    void: str | None = None
+    stands_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderView:
+    """Ids of the people whose signature was waited for, and what they were told."""
+
+    number: int
+    people: tuple[str, ...]
+    sentence: str
     at: datetime
 
 
@@ -59,6 +74,9 @@ class SigningData:
     digest: bytes
     required: tuple[str, ...]
     approved_by: tuple[str, ...]
+    needs: tuple[Need, ...]
+    may_sign_now: tuple[str, ...]
+    """Ids of the people whose turn it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.types import Kind
 from strongroom_protocol import safe, typed_data
 from strongroom_protocol.addresses import ZERO, Address, checksum
-from strongroom_protocol.bundle import Bundle
+from strongroom_protocol.bundle import Bundle, Person
+from strongroom_protocol.evidence import may_approve
 from strongroom_protocol.intents import VaultPayment
 from strongroom_protocol.intents import Withdrawal as Intent
 
@@ -132,10 +133,19 @@ def to_sign(row: Withdrawal, kind: Kind, chain_id: int) -> ToSign:
     return ToSign(typed_data.as_json(tx.typed(domain)), digest, readable)
 
 
-def approvers(row: Withdrawal, bundle: Bundle) -> frozenset[Address]:
-    """Whose signatures count: a Safe knows its owners only."""
-    found = bundle.addresses_with("approver")
-    return found if is_spending(row) else found & frozenset(bundle.vault.owners)
+def approvers(row: Withdrawal, bundle: Bundle, now: int) -> tuple[Person, ...]:
+    """Whose signatures count: approvers and present deputies of one; a Safe knows its owners only.
+
+    `now`: Unix seconds.
+    """
+    owners = frozenset(bundle.vault.owners)
+    return tuple(
+        person
+        for person in bundle.people
+        if person.address is not None
+        and (is_spending(row) or person.address in owners)
+        and may_approve(bundle, person, now)
+    )
 
 
 def may_be_declared_unsigned(row: Withdrawal, now: datetime) -> bool:

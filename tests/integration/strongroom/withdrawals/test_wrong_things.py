@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from eth_account.messages import encode_defunct, encode_typed_data
+from eth_utils.crypto import keccak
 
 from strongroom.db.actor import system
 from strongroom.kit.errors import StrongroomError
@@ -14,7 +16,7 @@ from strongroom.screening import service as screening
 from strongroom.withdrawals import service as withdrawals
 from strongroom.withdrawals.types import SigningData
 from strongroom_protocol.errors import ProtocolError
-from strongroom_protocol.signatures import CURVE_ORDER
+from tests.factories.encodings import OTHER_FORMS
 from tests.factories.house import OPERATOR, TUSD, sign
 from tests.factories.stage import Stage
 
@@ -175,8 +177,9 @@ def test_each_wrong_approval_has_its_own_code_and_counts_for_nothing(stage: Stag
         ("signature_over_other_bytes", (cast.amir.address, good[0], sign(cast.amir, other))),
         ("signature_over_other_bytes", (cast.amir.address, sign(cast.bea, tx), good[1])),
         ("payment_signature_missing", (cast.amir.address, good[0], None)),
-        ("signature_malformed", (cast.amir.address, good[0][:-2], good[1])),
-        ("signature_malformed", (cast.amir.address, high_s(good[0]), good[1])),
+        ("signature_malformed", (cast.amir.address, good[0][:-4], good[1])),
+        ("signature_malformed", (cast.amir.address, "0x" + "ff" * 65, good[1])),
+        ("signature_malformed", (cast.amir.address, "not hex", good[1])),
         ("initiator_cannot_approve", (cast.ines.address, sign(cast.ines, tx), good[1])),
     ]
     for code, handed in wrong:
@@ -200,9 +203,10 @@ def test_the_same_person_counts_once_in_whatever_encoding(stage: Stage):
     assert code_of(lambda: hand_approval(stage, view.id, lower, *again)) == (
         "withdrawal.already_approved"
     )
-    assert code_of(lambda: hand_approval(stage, view.id, lower, high_s(again[0]), again[1])) == (
-        "withdrawal.signature_malformed"
-    )
+    for form in OTHER_FORMS.values():
+        for doubled in ((form(again[0]), again[1]), (again[0], form(again[1]))):
+            found = code_of(partial(hand_approval, stage, view.id, lower, *doubled))
+            assert found == "withdrawal.signature_encoding"
     assert [one.person for one in stage.view(view.id).approvals] == ["amir"]
     assert stage.view(view.id).state == "awaiting_approval"
 
@@ -257,23 +261,123 @@ def test_a_rejection_is_final_and_names_its_reason(stage: Stage):
     )
 
 
-def test_a_removed_persons_word_is_void_at_once(stage: Stage):  # last: Amir stays removed
-    view = stage.awaiting("removed", **GOOD)
-    stage.approve(view.id, stage.cast.bea)
+@pytest.mark.parametrize("form", ["high s", "EIP-2098", "bare parity", "Safe's eth_sign"])
+def test_an_approval_has_one_encoding_only(stage: Stage, form: str):
+    """Each of these is Amir's own good signature, written in another way."""
+    view = stage.awaiting(f"in the form {form}", **GOOD)
+    data = signing(stage, view.id)
+    assert data.payment is not None
+    safe_tx, payment = sign(stage.cast.amir, data.typed), sign(stage.cast.amir, data.payment)
+    other = OTHER_FORMS[form]
+    for handed in ((other(safe_tx), payment), (safe_tx, other(payment))):
+        found = code_of(partial(hand_approval, stage, view.id, stage.cast.amir.address, *handed))
+        assert found == "withdrawal.signature_encoding"
+    assert stage.view(view.id).approvals == ()
+
+
+def misdirected(data: SigningData, stage: Stage) -> dict[str, list[tuple[Any, Any]]]:
+    """What Amir's wallet may have shown instead: (Safe transaction, payment) to be signed."""
+    tx, payment = data.typed, data.payment
+    assert payment is not None
+
+    def changed(typed: Any, part: str, **members: Any) -> Any:
+        return {**typed, part: {**typed[part], **members}}
+
+    nonce = int(tx["message"]["nonce"])
+    later = changed(tx, "message", nonce=str(nonce + 1))
+    mainnet = changed(tx, "domain", chainId="1")
+    elsewhere = changed(tx, "domain", verifyingContract=stage.cast.supplier)
+
+    def twin(of: Any, chain: Any = None) -> Any:
+        made = changed(payment, "message", safeTxHash=digest_of(of))
+        return made if chain is None else changed(made, "domain", chainId=chain)
+
+    return {
+        "nonce": [(later, payment), (tx, twin(later)), (later, twin(later))],
+        "chain": [(mainnet, payment), (tx, changed(payment, "domain", chainId="1")),
+                  (mainnet, twin(mainnet, "1"))],
+        "vault": [(elsewhere, payment), (elsewhere, twin(elsewhere))],
+    }  # fmt: skip
+
+
+def digest_of(typed: Any) -> str:
+    message = encode_typed_data(full_message=typed)
+    return "0x" + keccak(b"\x19" + message.version + message.header + message.body).hex()
+
+
+@pytest.mark.parametrize("what", ["nonce", "chain", "vault"])
+def test_a_signature_for_another_nonce_chain_or_vault_is_told_so(stage: Stage, what: str):
+    view = stage.awaiting(f"for another {what}", **GOOD)
+    amir = stage.cast.amir
+    for tx, payment in misdirected(signing(stage, view.id), stage)[what]:
+        handed = sign(amir, tx), sign(amir, payment)
+        found = code_of(partial(hand_approval, stage, view.id, amir.address, *handed))
+        assert found == f"withdrawal.signature_for_another_{what}"
+    assert stage.view(view.id).approvals == ()
+
+
+def test_a_signature_over_a_message_is_no_approval(stage: Stage):
+    """eth_sign and personal_sign (EIP-191): nobody saw what was signed."""
+    view = stage.awaiting("as a message", **GOOD)
+    data = signing(stage, view.id)
+    made = stage.cast.amir.sign_message(encode_defunct(primitive=data.digest))
+    handed = "0x" + bytes(made.signature).hex(), sign(stage.cast.amir, data.payment or {})
+    found = code_of(partial(hand_approval, stage, view.id, stage.cast.amir.address, *handed))
+    assert found == "withdrawal.signature_prefixed"
+
+
+def test_what_has_no_plain_words_cannot_be_approved(stage: Stage):
+    """A row that was changed to another destination: the vault's own guard, say."""
+    view = stage.awaiting("no words", **GOOD)
     data = signing(stage, view.id)
     assert data.payment is not None
     handed = sign(stage.cast.amir, data.typed), sign(stage.cast.amir, data.payment)
+    row = "UPDATE withdrawal SET token = %s WHERE id = %s"
+    stage.house.execute(row, b"\x99" * 20, view.id)
+    try:
+        found = code_of(partial(hand_approval, stage, view.id, stage.cast.amir.address, *handed))
+        assert found == "withdrawal.not_decodable"
+        with stage.unit() as uow:
+            seen = withdrawals.what_is_seen(uow, view.id)
+        assert seen is not None
+        assert seen.decoded is None
+        assert "is not among the assets" in (seen.refused or "")
+    finally:
+        stage.house.execute(row, bytes.fromhex(stage.house.dollar[2:]), view.id)
+
+
+def test_signatures_are_sorted_whoever_signs_first(stage: Stage):
+    """A Safe wants them by ascending owner; people sign when they come."""
+    descending = sorted(
+        (stage.cast.amir, stage.cast.bea), key=lambda one: one.address.lower(), reverse=True
+    )
+    for people in (descending, descending[::-1]):
+        view = stage.awaiting(f"first {people[0].address}", **GOOD)
+        for who in people:
+            stage.approve(view.id, who)
+        stage.drive(until=partial(is_final, stage, view.id))
+
+
+def test_a_removed_persons_word_is_void_at_once(stage: Stage):  # last: Amir stays removed
+    view = stage.awaiting("removed", **GOOD)
+    data = signing(stage, view.id)
+    assert data.payment is not None
+    handed = sign(stage.cast.amir, data.typed), sign(stage.cast.amir, data.payment)
+    stage.approve(view.id, stage.cast.amir)
+    assert [one.void for one in stage.view(view.id).approvals] == [None]
     rest = [one for one in stage.cast.people() if one["id"] != "amir"]
     stage.update_policy(people=rest)
     assert code_of(lambda: hand_approval(stage, view.id, stage.cast.amir.address, *handed)) == (
         "withdrawal.approver_removed"
     )
+    (shown,) = stage.view(view.id).approvals
+    assert (shown.person, shown.void) == (
+        "amir",
+        "void: the active policy names this person no more",
+    )
     stage.drive(until=lambda: stage.view(view.id).state == "rejected", parts="worker")
     assert "Policy version" in stage.view(view.id).reason
 
 
-def high_s(signature: str) -> str:
-    """The same signature in its other form: s in the upper half, v flipped (EIP-2)."""
-    raw = bytes.fromhex(signature[2:])
-    s = CURVE_ORDER - int.from_bytes(raw[32:64], "big")
-    return "0x" + (raw[:32] + s.to_bytes(32, "big") + bytes([55 - raw[64]])).hex()
+def is_final(stage: Stage, withdrawal_id: UUID) -> bool:
+    return stage.view(withdrawal_id).state == "finalized"
