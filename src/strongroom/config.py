@@ -28,6 +28,7 @@ class Config:
     owner_database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     rpc_urls: tuple[str, ...]
+    rpc_agree: int
     chain_id: int
     confirmations: int
     start_height: int
@@ -53,6 +54,7 @@ class Config:
             owner_database_url=read.text("OWNER_DATABASE_URL", ""),
             redis_url=read.text("REDIS_URL", "redis://127.0.0.1:6379/0"),
             rpc_urls=read.words("RPC_URLS"),
+            rpc_agree=read.agreeing("RPC_AGREE", read.words("RPC_URLS")),
             chain_id=read.number("CHAIN_ID", 31337, minimum=1),
             confirmations=read.number("CONFIRMATIONS", 1, minimum=1),
             start_height=read.number("START_HEIGHT", 0, minimum=0),
@@ -95,6 +97,16 @@ class _Reader:
 
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(word.strip() for word in self.text(name, "").split(",") if word.strip())
+
+    def agreeing(self, name: str, urls: tuple[str, ...]) -> int:
+        """How many of the nodes must agree; the majority if nothing is said."""
+        there = len(set(urls))
+        needed = self.number(name, there // 2 + 1, minimum=1)
+        if needed > max(there, 1):
+            raise ConfigurationInvalid(
+                f"STRONGROOM_{name} is {needed}, but STRONGROOM_RPC_URLS names {there} nodes"
+            )
+        return needed
 
     def path(self, name: str) -> Path | None:
         return Path(self.text(name, "")) if self.has(name) else None

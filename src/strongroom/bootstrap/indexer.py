@@ -137,5 +137,5 @@ def build(config: Config) -> IndexerProcess:
         config=config,
         database=database,
         leader=Leader(url, f"indexer:{config.chain_id}"),
-        thread=FetchThread(config.rpc_urls),
+        thread=FetchThread(config.rpc_urls, agree=config.rpc_agree),
     )

@@ -12,7 +12,8 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, TypeVar
 
 from strongroom.chain.async_rpc import AsyncRpc
-from strongroom.chain.errors import NodeUnavailable
+from strongroom.chain.errors import NodeLied, NodeUnavailable
+from strongroom.chain.witnesses import NodesDisagree, Witnesses
 from strongroom.indexer.fetcher import Fetcher
 from strongroom.indexer.types import FetchedBlock, Tip
 
@@ -28,11 +29,12 @@ ANSWER_SECONDS: Final = 60.0
 class FetchThread:
     """A Fetcher on an event loop in a daemon thread."""
 
-    def __init__(self, urls: Sequence[str], *, timeout_seconds: float = 10) -> None:
-        """Starts the thread; stop() ends it."""
+    def __init__(self, urls: Sequence[str], *, agree: int = 1, timeout_seconds: float = 10) -> None:
+        """Starts the thread; stop() ends it. `agree` of the nodes must name a block."""
         self._loop = asyncio.new_event_loop()
         self._rpc = AsyncRpc(urls, timeout_seconds=timeout_seconds)
-        self.fetcher = Fetcher(self._rpc)
+        self._witnesses = Witnesses(urls, agree, timeout_seconds=timeout_seconds)
+        self.fetcher = Fetcher(self._rpc, self._witnesses)
         self._thread = threading.Thread(target=self._loop.run_forever, name="fetch", daemon=True)
         self._thread.start()
 
@@ -41,9 +43,15 @@ class FetchThread:
         return asyncio.run_coroutine_threadsafe(reading, self._loop)
 
     def wait(self, reading: Future[T]) -> T:
-        """The read's result or its error. Raises NodeUnavailable after ANSWER_SECONDS."""
+        """The read's result or its error. Raises NodeUnavailable after ANSWER_SECONDS. A node that
+        lied, or whose block others do not have, is not the first to be asked the next time.
+        """
+        asked = self._rpc.preferred
         try:
             return reading.result(ANSWER_SECONDS)
+        except (NodeLied, NodesDisagree) as error:
+            self._rpc.turn_from(asked, "lied" if isinstance(error, NodeLied) else "alone")
+            raise
         except FutureTimeout as error:
             reading.cancel()
             raise NodeUnavailable("The node kept us waiting for too long; asked again.") from error
@@ -55,6 +63,7 @@ class FetchThread:
     def stop(self) -> None:
         """Close the connections and end the thread."""
         self.read(self._rpc.close())
+        self.read(self._witnesses.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         if not self._loop.is_running():

@@ -30,6 +30,7 @@ from strongroom.chain.headers import Header, check_header, may_contain
 from strongroom.chain.rpc import Call, octets, quantity, read, read_optional
 from strongroom.chain.traces import Movement, movements, movements_of_frames
 from strongroom.chain.tries import check_receipts, check_transactions, receipt_rlp
+from strongroom.chain.witnesses import Witnesses
 from strongroom.indexer.matching import TRANSFER_TOPIC
 from strongroom.indexer.types import Evidence, FetchedBlock, Tip
 from strongroom.kit.metrics import counter
@@ -49,9 +50,12 @@ class Rpc(Protocol):
 class Fetcher:
     """Reads one chain's blocks."""
 
-    def __init__(self, rpc: Rpc) -> None:
-        """`rpc`: batches in, answers out."""
+    def __init__(self, rpc: Rpc, witnesses: Witnesses | None = None) -> None:
+        """`rpc`: batches in, answers out. `witnesses` must name each block, too, if there are any:
+        every block at the head, and of a range the last, which names all before it.
+        """
         self._rpc = rpc
+        self._witnesses = witnesses
         self._parity_traces = True
 
     async def chain_id(self) -> int:
@@ -67,16 +71,20 @@ class Fetcher:
         tags = ("latest", "safe", "finalized")
         calls = [Call("eth_getBlockByNumber", (tag, False)) for tag in tags]
         latest, safe, finalized = await self._headers(calls)
+        await self._agreed(finalized)
         return Tip(latest, min(safe.height, latest.height), finalized)
 
     async def header_at(self, height: int) -> Header:
         """The header at a height. Raises BlockUnknown."""
-        return (await self._headers([Call("eth_getBlockByNumber", (hex(height), False))]))[0]
+        header = (await self._headers([Call("eth_getBlockByNumber", (hex(height), False))]))[0]
+        await self._agreed(header)
+        return header
 
     async def block(self, height: int) -> FetchedBlock:
         """One block, hash-pinned: everything in it names the header's hash."""
         answers = await self._rpc.ask_all([Call("eth_getBlockByNumber", (hex(height), True))])
         header, answer = _block(answers[0], height)
+        await self._agreed(header)
         if header.empty:
             return _empty(header)
         receipts = await self._receipts(header, len(answer.transactions))
@@ -135,6 +143,7 @@ class Fetcher:
         for parent, child in pairwise(headers):
             if child.parent_hash != parent.hash:
                 raise NodeLied(f"Blocks {parent.height} and {child.height} are of two forks.")
+        await self._agreed(headers[-1])
         filled = [header for header in headers if not header.empty]
         logs = await self._transfer_logs(first, headers[-1])
         moved = dict(zip((h.hash for h in filled), await self._movements(filled), strict=True))
@@ -220,6 +229,10 @@ class Fetcher:
             counter("strongroom_indexer_raw_missing_total", "Blocks without raw bytes.").inc()
             return (), {}
         return tuple(raw), {index: trie.proof(index) for index in indexes}
+
+    async def _agreed(self, header: Header) -> None:
+        if self._witnesses is not None:
+            await self._witnesses.agree(header)
 
     async def _headers(self, calls: Sequence[Call]) -> list[Header]:
         return [_header(answer) for answer in await self._rpc.ask_all(calls)]
