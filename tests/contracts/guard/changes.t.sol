@@ -77,6 +77,43 @@ contract ChangesTest is VaultFixture {
         _pay(_newSigner);
     }
 
+    /// A freeze neither stops the clock of a change nor revives what has expired.
+    function test_AnExpiredChangeIsDeadFrozenOrNot() public {
+        _announce(_newSigner);
+        uint256 last = vm.getBlockTimestamp() + 14 days;
+        vm.warp(last - 1 days);
+        vm.prank(freezer);
+        guard.freeze(address(vault));
+        uint256 frozen = guard.frozenUntil(address(vault));
+        vm.warp(last + 1);
+        _refuse(
+            _newSigner, abi.encodeWithSelector(IPermitGuard.PermitGuard_Frozen.selector, frozen)
+        );
+        bytes memory expired = abi.encodeWithSelector(
+            IPermitGuard.PermitGuard_ChangeExpired.selector, _newSignerHash, last
+        );
+        uint256 snapshot = vm.snapshotState();
+        guard.unfreeze(
+            address(vault), _signatures(2, guard.unfreezeDigest(address(vault), 1))
+        );
+        _refuse(_newSigner, expired);
+        vm.revertToState(snapshot);
+        vm.warp(frozen);
+        _refuse(_newSigner, expired);
+    }
+
+    /// In one and the same transaction: the setters close when the change has ended.
+    function test_TheSettersCloseWithTheChange() public {
+        _change(_newSigner);
+        vm.startPrank(address(vault));
+        vm.expectRevert(IPermitGuard.PermitGuard_OnlyInChange.selector);
+        guard.setLimit(NATIVE, type(uint128).max);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPermitGuard.PermitGuard_NotRunning.selector, bytes32(0))
+        );
+        guard.lowerLimit(NATIVE, 0);
+    }
+
     function test_AChangeIsUsedOnce() public {
         SafeTx memory freezers =
             _call(address(guard), abi.encodeCall(IPermitGuard.setFreezers, (_list(stranger))));

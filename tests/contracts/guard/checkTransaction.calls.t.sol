@@ -45,6 +45,26 @@ contract CheckTransactionCallsTest is VaultFixture {
         );
     }
 
+    /// What passes as a call does not pass as a delegatecall, which would run in the vault's name.
+    function test_WhatPassesAsACallDoesNotPassAsADelegatecall() public {
+        SafeTx[5] memory calls = [
+            _native(address(vault), 0),
+            _native(payee, 1),
+            _transfer(payee, 1),
+            _call(address(guard), abi.encodeCall(IPermitGuard.announce, (bytes32(0)))),
+            _call(address(guard), abi.encodeCall(IPermitGuard.revokeDestination, (payee)))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            calls[i].operation = 1;
+            _refuse(
+                calls[i],
+                abi.encodeWithSelector(
+                    IPermitGuard.PermitGuard_DelegatecallRefused.selector, calls[i].to
+                )
+            );
+        }
+    }
+
     /// Rule 3: the refund fields drain a vault outside (to, value, data).
     function test_EachRefundFieldIsZero() public {
         for (uint256 i = 0; i < 5; ++i) {

@@ -9,6 +9,23 @@ import {ISafe} from "@safe-global/safe-smart-account/contracts/interfaces/ISafe.
 import {IPermitGuard} from "contracts/interfaces/IPermitGuard.sol";
 import {SafeTx, VaultFixture} from "tests/contracts/fixtures/VaultFixture.sol";
 
+/// A guard that has not recorded the vault as it is.
+contract WrongRecord {
+    IPermitGuard.Vault private _vault;
+
+    constructor(IPermitGuard.Vault memory vault) {
+        _vault = vault;
+    }
+
+    function vaultOf(address) external view returns (IPermitGuard.Vault memory) {
+        return _vault;
+    }
+
+    function supportsInterface(bytes4) external pure returns (bool) {
+        return true;
+    }
+}
+
 /// What an announced change may leave behind: other people, or one successor in both places.
 contract SuccessionTest is VaultFixture {
     IPermitGuard private _next;
@@ -141,6 +158,30 @@ contract SuccessionTest is VaultFixture {
         );
         _announce(stale);
         _refuse(stale, why);
+    }
+
+    function test_ASuccessorsRecordIsTrueInEachPart() public {
+        for (uint256 i = 0; i < 4; ++i) {
+            IPermitGuard.Vault memory wrong = guard.vaultOf(address(vault));
+            if (i == 0) wrong.permitSigner = address(0);
+            if (i == 1) wrong.singleton = stranger;
+            if (i == 2) wrong.peopleHash = bytes32(0);
+            address successor = address(new WrongRecord(wrong));
+            SafeTx memory change = _batch(
+                bytes.concat(
+                    _item(_setModuleGuard(successor)), _item(_setGuard(successor))
+                )
+            );
+            _announce(change);
+            if (i == 3) {
+                _pay(change);
+                continue;
+            }
+            _refuse(
+                change,
+                abi.encodeWithSelector(IPermitGuard.PermitGuard_GuardRemoved.selector, successor)
+            );
+        }
     }
 
     function test_ASuccessorTakesOver() public {
