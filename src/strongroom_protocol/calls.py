@@ -23,8 +23,6 @@ SAFE_CALLS: Final = (
     "removeOwner(address,address,uint256)",
     "swapOwner(address,address,address)",
     "changeThreshold(uint256)",
-    "setGuard(address)",
-    "setModuleGuard(address)",
 )
 GUARD_CALLS: Final = (
     "announce(bytes32)",
@@ -35,7 +33,6 @@ GUARD_CALLS: Final = (
     "setLimit(address,uint128)",
     "setPermitSigner(address)",
     "setFreezers(address[])",
-    "configure(address,(address,uint128)[],address[],address[])",
 )
 
 

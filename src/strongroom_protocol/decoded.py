@@ -6,6 +6,7 @@ from typing import Literal
 
 from strongroom_protocol.addresses import Address
 from strongroom_protocol.errors import ProtocolError
+from strongroom_protocol.safe import Call
 
 LineKind = Literal["payment", "rejection", "batch", "vault_change", "announcement", "cancellation"]
 
@@ -62,21 +63,11 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The organisation's vault and the contracts that it may call beside tokens, all computed."""
+    """The organisation's vault, the guard that stands on it now, and MultiSendCallOnly."""
 
     vault: Address
     guard: Address
     multi_send: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call that an announcement may stand for."""
-
-    to: Address
-    value: int
-    data: bytes
-    operation: int
 
 
 @dataclass(frozen=True, slots=True)

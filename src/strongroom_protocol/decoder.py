@@ -17,6 +17,7 @@ from strongroom_protocol.safe import (
     Payment,
     SafeTx,
     SafeTxRefused,
+    decode_calls,
     decode_payment,
     domain,
     rejection_safe_tx,
@@ -79,11 +80,29 @@ def _safe_line(tx: SafeTx, bundle: Bundle, place: Place, known: Known) -> Line:
         _check_plain(tx)
         return vault_words.change_line(tx, bundle, place, known)
     try:
-        payment = decode_payment(tx)
+        if tx.to == place.multi_send:
+            return _batch_line(tx, bundle, place, known)
+        return _vault_payment(decode_payment(tx), bundle, place, known)
     except SafeTxRefused as error:
         raise DecodingRefused(
             f"this transaction can't be put into plain words, so it must not be signed: {error}"
         ) from error
+
+
+def _batch_line(tx: SafeTx, bundle: Bundle, place: Place, known: Known) -> Line:
+    """Payments one after the other, all or none; or the vault's change of guards."""
+    calls = decode_calls(tx, place.multi_send)
+    if any(call.to == place.vault for call in calls):
+        return vault_words.succession_line(calls, bundle, place)
+    nested = tuple(
+        _vault_payment(decode_payment(call.safe_tx(tx.nonce)), bundle, place, known)
+        for call in calls
+    )
+    text = f"Make {len(nested)} payments, all or none."
+    return Line("batch", text, "multiSend(bytes)", tx.to, nested=nested)
+
+
+def _vault_payment(payment: Payment, bundle: Bundle, place: Place, known: Known) -> Line:
     if payment.to in (place.vault, place.guard, place.multi_send):
         raise DecodingRefused("the money would go to the vault's own contracts")
     return _payment_line(payment, bundle, known, place)

@@ -8,39 +8,58 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from strongroom_protocol import abi, cautions
+from strongroom_protocol import cautions
 from strongroom_protocol.addresses import ZERO, Address, checksum
 from strongroom_protocol.amounts import Amount, grouped
 from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.calls import GUARD_CALLS, SAFE_CALLS, ReadCall, read_call
-from strongroom_protocol.decoded import Call, Caution, DecodingRefused, Known, Line, LineKind, Place
-from strongroom_protocol.hashing import keccak256
-from strongroom_protocol.safe import SafeTx
+from strongroom_protocol.decoded import Caution, DecodingRefused, Known, Line, LineKind, Place
+from strongroom_protocol.safe import Call, SafeTx, SafeTxRefused, decode_calls
+from strongroom_protocol.vault_changes import change_hash
 
 OWNER_CALLS: Final = frozenset(
     {"addOwnerWithThreshold", "removeOwner", "swapOwner", "changeThreshold"}
+)
+_STEPS: Final = (
+    "setModuleGuard(address)",
+    "setGuard(address)",
+    "configure(address,(address,uint128)[],address[],address[])",
 )
 
 
 def change_line(tx: SafeTx, bundle: Bundle, place: Place, known: Known) -> Line:
     """A plain call of the vault to itself or to its guard. Raises DecodingRefused."""
-    functions = SAFE_CALLS if tx.to == place.vault else GUARD_CALLS
-    read = read_call(tx.data, functions)
+    read = read_call(tx.data, SAFE_CALLS if tx.to == place.vault else GUARD_CALLS)
     if read.name in ("announce", "cancel"):
         return _hashed(read, tx, bundle, place, known)
     kind: LineKind = "announcement" if read.name == "announceDestination" else "vault_change"
-    words = _words(read, bundle, place)
-    return Line(kind, words, read.function, tx.to, arguments=read.texts())
+    return _line(kind, read, tx.to, bundle, place)
 
 
-def change_hash(call: Call) -> bytes:
-    """The 32 bytes under which the guard keeps an announced change."""
-    return keccak256(
-        abi.address(call.to)
-        + abi.uint(call.value)
-        + keccak256(call.data)
-        + abi.uint(call.operation, 8)
+def succession_line(calls: tuple[Call, ...], bundle: Bundle, place: Place) -> Line:
+    """The batch that puts one guard in the place of another: both of the vault's slots, then the
+    new guard's configuration, and nothing else. Raises DecodingRefused.
+    """
+    if [call.to for call in calls[:2]] != [place.vault, place.vault] or len(calls) != len(_STEPS):
+        raise DecodingRefused("a batch is either payments or the vault's change of guards")
+    found = tuple(read_call(call.data, (step,)) for call, step in zip(calls, _STEPS, strict=True))
+    guard = found[0].arguments[0]
+    if guard == ZERO or found[1].arguments[0] != guard or calls[2].to != guard:
+        raise DecodingRefused(
+            "a change of guards that leaves a slot empty, or names more than one guard"
+        )
+    if any(call.value or call.operation for call in calls):
+        raise DecodingRefused("a change of guards with value or delegatecall")
+    nested = tuple(
+        _line("vault_change", read, call.to, bundle, place)
+        for read, call in zip(found, calls, strict=True)
     )
+    return Line("batch", "Change the guard.", "multiSend(bytes)", place.multi_send, nested=nested)
+
+
+def _line(kind: LineKind, read: ReadCall, to: Address, bundle: Bundle, place: Place) -> Line:
+    words = _words(read, bundle, place)
+    return Line(kind, words, read.function, to, arguments=read.texts())
 
 
 def change_cautions(line: Line, bundle: Bundle, known: Known) -> Iterator[Caution]:
@@ -53,8 +72,7 @@ def change_cautions(line: Line, bundle: Bundle, known: Known) -> Iterator[Cautio
             "This begins a delay; after it the announced change can be executed. Who did not "
             "expect it should not sign, and tell the others.",
         )
-    inner = line.nested or (line,)
-    for one in inner:
+    for one in _inner(line):
         name = one.call.partition("(")[0]
         if name in OWNER_CALLS:
             yield Caution("owner_change", "This changes whose signatures move the vault's money.")
@@ -65,6 +83,11 @@ def change_cautions(line: Line, bundle: Bundle, known: Known) -> Iterator[Cautio
             yield Caution("permit_key_change", "This replaces the custodian's key for permits.")
 
 
+def _inner(line: Line) -> tuple[Line, ...]:
+    """What a line does in the end: an announcement's change, a change's parts."""
+    return tuple(part for one in line.nested for part in _inner(one)) or (line,)
+
+
 def _hashed(read: ReadCall, tx: SafeTx, bundle: Bundle, place: Place, known: Known) -> Line:
     wanted = read.arguments[0]
     call = next((one for one in known.announced if change_hash(one) == wanted), None)
@@ -73,9 +96,7 @@ def _hashed(read: ReadCall, tx: SafeTx, bundle: Bundle, place: Place, known: Kno
             f"{read.name} names the hash 0x{cast(bytes, wanted).hex()}, and the change that it "
             "stands for was not given: nobody can say what it is"
         )
-    if call.value or call.operation:
-        raise DecodingRefused("the announced change carries value or is a delegatecall")
-    inner = change_line(SafeTx(call.to, call.value, call.data, tx.nonce), bundle, place, known)
+    inner = _announced(call, bundle, place, known)
     announces = read.name == "announce"
     verb = "Announce" if announces else "Call off what was announced"
     return Line(
@@ -86,6 +107,19 @@ def _hashed(read: ReadCall, tx: SafeTx, bundle: Bundle, place: Place, known: Kno
         arguments=read.texts(),
         nested=(inner,),
     )
+
+
+def _announced(call: Call, bundle: Bundle, place: Place, known: Known) -> Line:
+    """The change itself. Raises DecodingRefused."""
+    if call.operation:
+        try:
+            calls = decode_calls(call.safe_tx(0), place.multi_send)
+        except SafeTxRefused as error:
+            raise DecodingRefused(f"what is announced has no plain words: {error}") from error
+        return succession_line(calls, bundle, place)
+    if call.value or call.to not in (place.vault, place.guard):
+        raise DecodingRefused("what is announced is no change of the vault")
+    return change_line(call.safe_tx(0), bundle, place, known)
 
 
 def _words(read: ReadCall, bundle: Bundle, place: Place) -> str:
@@ -123,8 +157,6 @@ Arguments = tuple[object, ...]
 
 
 def _guard_words(arguments: Arguments, say: Speaker) -> str:
-    if arguments[0] == ZERO:
-        raise DecodingRefused("it takes the guard off: then nothing but signatures is asked for")
     return f"Put the guard {say.who(arguments[0])} in the place of the present one."
 
 
@@ -163,8 +195,8 @@ _WORDS: Final[Mapping[str, Callable[[Arguments, Speaker], str]]] = {
 
 def _deadlock(line: Line, bundle: Bundle, known: Known) -> Iterator[Caution]:
     """Afterwards all owners are needed: the loss of one key would lock the vault."""
-    before = known.owners if known.owners is not None else bundle.vault.owners
-    present = known.threshold if known.threshold is not None else bundle.vault.threshold
+    before = known.owners if known.owners is not None else bundle.control.owners
+    present = known.threshold if known.threshold is not None else bundle.control.threshold
     name = line.call.partition("(")[0]
     owners = len(before) + {"addOwnerWithThreshold": 1, "removeOwner": -1}.get(name, 0)
     threshold = present if name == "swapOwner" else int(line.arguments[-1])

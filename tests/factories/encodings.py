@@ -1,4 +1,4 @@
-"""The other ways to write one good signature; each must be refused, or one approval counts twice."""
+"""The other ways to write one good signature; each must be refused, or an approval counts twice."""
 
 from collections.abc import Callable
 from functools import partial

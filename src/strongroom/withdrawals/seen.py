@@ -16,7 +16,7 @@ from strongroom.withdrawals.errors import NotDecodable
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.types import Kind
 from strongroom_protocol import safe
-from strongroom_protocol.addresses import ZERO, Address
+from strongroom_protocol.addresses import Address
 from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.decoded import Caution, Decoded, DecodingRefused, Known, Place
 from strongroom_protocol.decoder import decode_order, decode_safe_tx
@@ -81,7 +81,8 @@ def decode(row: Withdrawal, kind: Kind, bundle: Bundle, place: Place, facts: Kno
 def place_of(uow: UnitOfWork, bundle: Bundle) -> Place:
     """The vault and its contracts, computed from the bundle and the platform's keys."""
     platform = vaults.platform(uow, bundle.chain_id).deployment
-    return Place(platform.vault_address(bundle), platform.guard, ZERO)
+    guard = bundle.control.guard or platform.guard
+    return Place(platform.vault_address(bundle), guard, platform.multi_send)
 
 
 def known(uow: UnitOfWork, row: Withdrawal, bundle: Bundle) -> Known:

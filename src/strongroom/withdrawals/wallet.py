@@ -138,7 +138,7 @@ def approvers(row: Withdrawal, bundle: Bundle, now: int) -> tuple[Person, ...]:
 
     `now`: Unix seconds.
     """
-    owners = frozenset(bundle.vault.owners)
+    owners = frozenset(bundle.control.owners)
     return tuple(
         person
         for person in bundle.people
@@ -158,7 +158,7 @@ def may_be_declared_unsigned(row: Withdrawal, now: datetime) -> bool:
 def threshold(row: Withdrawal, bundle: Bundle) -> int:
     """How many approvers its wallet asks for."""
     key = bundle.spending_at(Address(row.wallet))
-    return bundle.vault.threshold if key is None else key.threshold
+    return bundle.control.threshold if key is None else key.threshold
 
 
 def voiding_sentence(row: Withdrawal) -> str:

@@ -12,45 +12,33 @@ from hypothesis import strategies as st
 from strongroom_protocol import abi
 from strongroom_protocol.addresses import ZERO, Address, checksum, parse_address
 from strongroom_protocol.cautions import looks_alike
-from strongroom_protocol.decoded import Call, Decoded, DecodingRefused, Known, Place
-from strongroom_protocol.decoder import decode_order, decode_safe_tx
+from strongroom_protocol.decoded import DecodingRefused
+from strongroom_protocol.decoder import decode_order
 from strongroom_protocol.intents import Withdrawal
-from strongroom_protocol.safe import SafeTx, domain, payment_safe_tx, rejection_safe_tx
+from strongroom_protocol.safe import (
+    SafeTx,
+    domain,
+    payment_safe_tx,
+    rejection_safe_tx,
+)
 from strongroom_protocol.typed_data import as_json
-from strongroom_protocol.vault_words import change_hash
+from tests.unit.strongroom_protocol.decoding import (
+    GUARD,
+    KNOWN,
+    PAYMENT,
+    VAULT,
+    call,
+    codes,
+    read,
+)
 from tests.unit.strongroom_protocol.organisation import (
-    BEN,
-    CAT,
     CHAIN_ID,
-    DAN,
     NOW,
     OTHER_PAYEE,
     PAYEE,
     TOKEN,
     bundle,
 )
-
-VAULT, GUARD, MULTI_SEND = (Address(bytes([one]) * 20) for one in (0x5A, 0x5B, 0x5C))
-PLACE = Place(VAULT, GUARD, MULTI_SEND)
-KNOWN = Known(now=NOW, paid=frozenset({PAYEE}))
-BUNDLE = bundle()
-PAYMENT = payment_safe_tx(TOKEN, PAYEE, 1_250_500_000, 3)
-
-
-def read(tx: SafeTx, known: Known = KNOWN, **changes: Any) -> Decoded:
-    within = changes.get("within", domain(CHAIN_ID, VAULT))
-    return decode_safe_tx(tx, within, changes.get("bundle", BUNDLE), PLACE, known)
-
-
-def codes(decoded: Decoded) -> set[str]:
-    return {one.code for one in decoded.cautions}
-
-
-def call(to: Address, function: str, *values: object, nonce: int = 3) -> SafeTx:
-    kinds = function.partition("(")[2][:-1]
-    types = [kind for kind in kinds.replace("(address,uint128)[]", "L").split(",") if kind]
-    types = ["(address,uint128)[]" if kind == "L" else kind for kind in types]
-    return SafeTx(to, 0, abi.selector(function) + abi_encode(types, values), nonce)
 
 
 def test_a_payment_says_who_gets_how_much():
@@ -152,106 +140,6 @@ def test_another_vault_or_chain_is_not_ours():
     for within in (domain(CHAIN_ID + 1, VAULT), domain(CHAIN_ID, GUARD)):
         with pytest.raises(DecodingRefused, match="another chain or another vault"):
             read(PAYMENT, within=within)
-
-
-REMOVE_DAN = (
-    f"Remove Dan ({checksum(DAN.address)}) from the owners; from then on 2 owners must sign."
-)
-
-
-@pytest.mark.parametrize(
-    ("tx", "words", "wanted"),
-    [
-        (
-            call(VAULT, "addOwnerWithThreshold(address,uint256)", CAT.address, 2),
-            f"Add Cat ({checksum(CAT.address)}) to the owners; from then on 2 owners must sign.",
-            {"owner_change"},
-        ),
-        (
-            call(VAULT, "removeOwner(address,address,uint256)", b"\1" * 20, DAN.address, 2),
-            REMOVE_DAN,
-            {"owner_change", "threshold_deadlock"},
-        ),
-        (
-            call(VAULT, "changeThreshold(uint256)", 3),
-            "From then on 3 owners must sign.",
-            {"owner_change", "threshold_deadlock"},
-        ),
-        (
-            call(GUARD, "lowerLimit(address,uint128)", TOKEN, 5_000_000),
-            "Lower the most that may leave the vault to 5 TUSD in 24 hours.",
-            set(),
-        ),
-        (
-            call(GUARD, "announceDestination(address)", PAYEE),
-            f"Let a payee ({checksum(PAYEE)}) be paid, after a delay.",
-            {"change_announced"},
-        ),
-        (
-            call(VAULT, "setGuard(address)", b"\x77" * 20),
-            f"Put the guard {checksum(Address(b'w' * 20))} in the place of the present one.",
-            {"guard_change"},
-        ),
-        (
-            call(GUARD, "setPermitSigner(address)", b"\x77" * 20),
-            f"From then on permits are made by {checksum(Address(b'w' * 20))}.",
-            {"permit_key_change"},
-        ),
-    ],
-    ids=lambda value: value[:24] if isinstance(value, str) else None,
-)
-def test_a_change_of_the_vault_in_words(tx, words, wanted):
-    found = read(tx)
-    assert [line.text for line in found.lines] == [words]
-    assert codes(found) == wanted
-
-
-def test_swapping_and_configuring_in_words():
-    swap = call(VAULT, "swapOwner(address,address,address)", b"\1" * 20, DAN.address, BEN.address)
-    assert read(swap).lines[0].text.startswith("Put Ben (")
-    configure = call(
-        GUARD,
-        "configure(address,(address,uint128)[],address[],address[])",
-        b"\x77" * 20,
-        [(ZERO, 10**18), (TOKEN, 10**6)],
-        [PAYEE],
-        [],
-    )
-    text = read(configure).lines[0].text
-    assert "at most 1 ETH in 24 hours, 1 TUSD in 24 hours" in text
-    assert "frozen by nobody" in text
-
-
-def test_an_announcement_says_what_it_announces():
-    tx = call(VAULT, "changeThreshold(uint256)", 1)
-    meant = Call(tx.to, tx.value, tx.data, tx.operation)
-    announce = call(GUARD, "announce(bytes32)", change_hash(meant))
-    found = read(announce, replace(KNOWN, announced=(meant,)))
-    assert found.kind == "announcement"
-    assert found.lines[0].text == "Announce: From then on 1 owners must sign."
-    assert codes(found) == {"change_announced", "owner_change"}
-    other = replace(meant, data=call(VAULT, "changeThreshold(uint256)", 2).data)
-    with pytest.raises(DecodingRefused, match="was not given"):
-        read(announce, replace(KNOWN, announced=(other,)))
-    cancel = call(GUARD, "cancel(bytes32)", change_hash(meant))
-    assert read(cancel, replace(KNOWN, announced=(meant,))).kind == "cancellation"
-    hidden = replace(meant, value=1)
-    with pytest.raises(DecodingRefused):
-        read(
-            call(GUARD, "announce(bytes32)", change_hash(hidden)),
-            replace(KNOWN, announced=(hidden,)),
-        )
-
-
-def test_the_hash_of_a_change_is_the_guards():
-    """keccak256(abi.encode(to, value, keccak256(data), operation)), by eth-abi."""
-    from eth_utils.crypto import keccak  # noqa: PLC0415 - only here
-
-    one = Call(PAYEE, 7, b"abc", 1)
-    words = abi_encode(
-        ["address", "uint256", "bytes32", "uint8"], [one.to, one.value, keccak(one.data), 1]
-    )
-    assert change_hash(one) == keccak(words)
 
 
 # --- cautions -------------------------------------------------------------------------------
