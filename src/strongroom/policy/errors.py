@@ -39,6 +39,12 @@ class SourceInvalid(Invalid):
     code = "policy.source_invalid"
 
 
+class WindowWrong(SourceInvalid):
+    """A window of time that is none."""
+
+    code = "policy.window_wrong"
+
+
 class DraftUnknown(NotFound):
     """The organisation has no such draft."""
 

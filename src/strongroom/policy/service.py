@@ -31,8 +31,8 @@ from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.policy import Facts, Verdict, evaluate
 
 __all__ = [
-    "Staged", "activate", "active", "at_version", "prepare", "preview", "requests_after",
-    "stage_first", "stage_update", "versions",
+    "ActiveBundle", "Staged", "activate", "active", "at_version", "prepare", "preview",
+    "requests_after", "stage_first", "stage_update", "versions",
 ]  # fmt: skip
 
 FIRST_PREVIOUS = bytes(32)

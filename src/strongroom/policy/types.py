@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from strongroom.policy.findings import Finding
 from strongroom_protocol.addresses import Address
 from strongroom_protocol.authority import Bundle
 
@@ -107,3 +108,49 @@ class BookEntry:
     agreed_at: datetime
     proofs: tuple[Proof, ...]
     usable_from: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Somebody whose signature a draft asks for: a founder, a new key, or one of the
+    administrators, of whom a quorum is enough (`needed` False).
+    """
+
+    person: str
+    name: str
+    address: Address
+    role: str
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One signature under a draft, as it came."""
+
+    person: str
+    name: str
+    address: bytes
+    signature: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DraftView:
+    """A draft as it stands: open, invalid, outdated, published or withdrawn. `missing` says who
+    must still sign, empty when nobody; `typed_data` is what each of `wanted` signs.
+    """
+
+    id: UUID
+    version: int
+    state: str
+    note: str
+    source: Mapping[str, Any]
+    content: Mapping[str, Any] | None
+    digest: bytes | None
+    typed_data: Mapping[str, Any] | None
+    findings: tuple[Finding, ...]
+    signatures: tuple[Signed, ...]
+    wanted: tuple[Wanted, ...]
+    missing: str
+    made_by: str
+    made_at: datetime
