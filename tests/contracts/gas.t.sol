@@ -20,6 +20,35 @@ contract GasTest is SweepFixture {
         _measure(_call(address(guard), announce), "announce");
     }
 
+    /// The first payment writes a place of the ring anew; the second adds to it.
+    function test_Limits() public {
+        _measure(_native(payee, 1), "pay native, first of all");
+        vm.warp(vm.getBlockTimestamp() + 3 hours);
+        _measure(_native(payee, 1), "pay native, next bucket");
+        vm.warp(vm.getBlockTimestamp() + 2 days);
+        _measure(_native(payee, 1), "pay native, after two days");
+        bytes memory items;
+        for (uint256 i = 0; i < 10; ++i) {
+            items = bytes.concat(items, _item(_transfer(payee, 1)));
+        }
+        _pay(_batch(items));
+        _measure(_batch(items), "pay token, 10 items");
+    }
+
+    function test_Changes() public {
+        SafeTx memory change =
+            _call(address(guard), abi.encodeCall(IPermitGuard.setLimit, (NATIVE, 1)));
+        _pay(_native(payee, 1));
+        _measure(_announcement(change), "announce a change");
+        vm.warp(vm.getBlockTimestamp() + 2 days);
+        _measure(change, "change a limit");
+        vm.prank(freezer);
+        guard.freeze(address(vault));
+        vm.snapshotGasLastCall("freeze");
+        guard.unfreeze(address(vault), _signatures(2, guard.unfreezeDigest(address(vault), 1)));
+        vm.snapshotGasLastCall("unfreeze");
+    }
+
     function test_Vault() public {
         bytes memory install = _install(_limits(), _list(payee));
         factory.createProxyWithNonce(safeL2, _initializer(install, address(0)), 2);
