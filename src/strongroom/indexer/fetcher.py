@@ -31,6 +31,7 @@ from strongroom.chain.rpc import Call, octets, quantity, read, read_optional
 from strongroom.chain.traces import Movement, movements, movements_of_frames
 from strongroom.chain.tries import check_receipts, check_transactions, receipt_rlp
 from strongroom.chain.witnesses import Witnesses
+from strongroom.indexer import matching
 from strongroom.indexer.matching import TRANSFER_TOPIC
 from strongroom.indexer.types import Evidence, FetchedBlock, Tip
 from strongroom.kit.metrics import counter
@@ -111,6 +112,8 @@ class Fetcher:
             receipts = await self._receipts(header, len(block.transactions))
         trie = check_receipts(header, receipts)
         raw, tx_proofs = await self._raw_transactions(block, indexes)
+        if raw:
+            matching.check_payments(block, receipts, raw, indexes)
         return Evidence(
             receipts=receipts,
             receipt_rlp=tuple(receipt_rlp(receipt) for receipt in receipts),

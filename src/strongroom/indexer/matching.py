@@ -4,13 +4,14 @@ Zero amounts and unknown tokens are kept: they are shown, and rules look at them
 credited for them. ERC-721 shares ERC-20's Transfer topic but has a fourth one: not an amount.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from strongroom.chain.answers import LogAnswer, ReceiptAnswer
 from strongroom.chain.errors import NodeLied
 from strongroom.chain.ports import BlockView, Log, TransactionSeen, Transfer
+from strongroom.chain.raw_transactions import payment_of
 from strongroom.chain.rpc import octets, quantity
 from strongroom.indexer.types import FetchedBlock
 from strongroom.wallets.types import Watched
@@ -62,6 +63,33 @@ def with_receipts(block: FetchedBlock, receipts: tuple[ReceiptAnswer, ...]) -> F
     """The block with events from receipts whose root was recomputed."""
     logs = tuple(log for receipt in receipts for log in receipt.logs)
     return replace(block, receipts=receipts, logs=logs)
+
+
+def check_payments(
+    block: FetchedBlock,
+    receipts: Sequence[ReceiptAnswer],
+    raw: Sequence[bytes],
+    indexes: Collection[int],
+) -> None:
+    """What the node says these transactions pay is what their own bytes say. `raw` was proven under
+    the header's root; traces below the first call can't be. Raises NodeLied.
+    """
+    roots = {move.tx_index: move for move in block.movements if move.trace_index == 0}
+    for index in indexes:
+        paid = payment_of(raw[index])
+        said, root = block.transactions[index], roots.get(index)
+        if paid is None:
+            continue
+        to, units = paid
+        stood = quantity(receipts[index].status) == 1
+        differs = (octets(said.to or "0x"), quantity(said.value)) != paid
+        differs |= units > 0 and stood and root is None
+        differs |= root is not None and (root.units != units or (bool(to) and root.recipient != to))
+        if differs:
+            raise NodeLied(
+                f"Transaction {said.hash} of block {block.header.height} pays something else than "
+                "the node says. The answer was thrown away."
+            )
 
 
 def reduce_block(block: FetchedBlock, chain_id: int, watched: Mapping[bytes, Watched]) -> BlockView:

@@ -248,6 +248,46 @@ def test_raw_transactions_that_do_not_fit_leave_only_the_receipts_proof(stage: S
     assert read(stage, lambda _, answer: answer, proven).tx_proofs[0]
 
 
+def raise_value(traces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**trace, "action": {**trace["action"], "value": "0xff"}} for trace in traces]
+
+
+def pay_elsewhere(traces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**trace, "action": {**trace["action"], "to": "0x" + "77" * 20}} for trace in traces]
+
+
+def fail_all(traces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**trace, "error": "Reverted"} for trace in traces]
+
+
+@pytest.mark.parametrize("change", [raise_value, pay_elsewhere, fail_all])
+def test_a_trace_that_contradicts_the_transactions_own_bytes_is_a_lie(
+    stage: Stage, change: Callable[[Any], Any]
+):
+    """P2: a receipt has no native amounts; the transaction under the root has them."""
+    height = paid(stage)
+
+    async def proven(fetcher: Fetcher) -> object:
+        return await fetcher.evidence(await fetcher.block(height), {0})
+
+    with pytest.raises(NodeLied, match="pays something else"):
+        read(stage, editing("trace_block", change), proven)
+
+
+def test_a_payment_said_to_be_of_another_amount_is_a_lie(stage: Stage):
+    height = paid(stage)
+
+    def more(block: dict[str, Any]) -> dict[str, Any]:
+        spoilt = [{**one, "value": "0xff"} for one in block["transactions"]]
+        return {**block, "transactions": spoilt}
+
+    async def proven(fetcher: Fetcher) -> object:
+        return await fetcher.evidence(await fetcher.block(height), {0})
+
+    with pytest.raises(NodeLied, match="pays something else"):
+        read(stage, editing("eth_getBlockByNumber", more), proven)
+
+
 def test_a_lie_costs_time_and_nothing_else(stage: Stage):
     """The follower throws the answer away, asks again, and books what is true."""
     follower = stage.follower()
