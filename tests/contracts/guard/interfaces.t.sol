@@ -20,6 +20,11 @@ contract InterfacesTest is Test {
         assertEq(
             ISafeVault.getModulesPaginated.selector, IModuleManager.getModulesPaginated.selector
         );
+        assertEq(ISafeVault.enableModule.selector, IModuleManager.enableModule.selector);
+        assertEq(
+            ISafeVault.checkNSignatures.selector,
+            bytes4(keccak256("checkNSignatures(address,bytes32,bytes,uint256)"))
+        );
         assertEq(ISafeVault.setGuard.selector, IGuardManager.setGuard.selector);
         assertEq(ISafeVault.setModuleGuard.selector, IModuleManager.setModuleGuard.selector);
         // SafeProxy compares the selector itself, in assembly.
