@@ -140,6 +140,38 @@ class Strongroom:
         """Ask for the organisation's vault, as the active bundle describes it."""
         return dict(self._http.post("/v1/vault", {}, key))
 
+    # The vault's governed changes.
+
+    def vault_configuration(self) -> Json:
+        """Return how the vault stands on chain, with its ten health checks."""
+        return dict(self._http.get("/v1/vault/configuration"))
+
+    def vault_changes(self) -> list[Json]:
+        """Return what the active policy wants changed on chain, in its order."""
+        return list(self._http.get("/v1/vault/changes")["items"])
+
+    def vault_steps(self) -> list[Json]:
+        """Return the steps of changes, the newest first."""
+        return list(self._http.get("/v1/vault/steps")["items"])
+
+    def vault_step(self, step_id: str) -> Json:
+        """Return one step, with what is signed for it now."""
+        return dict(self._http.get(f"/v1/vault/steps/{step_id}"))
+
+    def propose_vault_step(self, change: Json, key: str | None = None) -> Json:
+        """Make the next step of a pending change."""
+        return dict(self._http.post("/v1/vault/steps", {"change": change}, key))
+
+    def sign_vault_step(self, step_id: str, signature: str, key: str | None = None) -> Json:
+        """Hand in an owner's signature over a step's typed data."""
+        path = f"/v1/vault/steps/{step_id}/signatures"
+        return dict(self._http.post(path, {"signature": signature}, key))
+
+    def withdraw_vault_step(self, step_id: str, reason: str, key: str | None = None) -> Json:
+        """Take a step back that the signer was not asked for yet."""
+        path = f"/v1/vault/steps/{step_id}/withdrawal"
+        return dict(self._http.post(path, {"reason": reason}, key))
+
     # Money out.
 
     def draft_withdrawal(

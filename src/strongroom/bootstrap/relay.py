@@ -24,8 +24,9 @@ from strongroom.relay.loop import RelayLoop
 from strongroom.relay.signer import SocketSigner
 from strongroom.signing.checkpoints import SignerCheckpoints
 from strongroom.signing.client import SignerClient
-from strongroom.vaults import platform_check
+from strongroom.vaults import examiner, platform_check
 from strongroom.vaults.sink import VaultObserver
+from strongroom.vaults.step_loop import StepLoop
 from strongroom.withdrawals.permits import PermitLoop
 from strongroom.withdrawals.simulation import SimulationLoop
 from strongroom.withdrawals.sink import WithdrawalObserver
@@ -119,6 +120,11 @@ def build(config: Config) -> RelayProcess:
         steps={
             "relay": (relay_loop.step, 0.1),
             "permits": (PermitLoop(database, signer).step, 0.1),
+            "vault changes": (StepLoop(database, signer).step, 0.1),
+            "vaults": (
+                examiner.Examiner(database, node, config.chain_id).step,
+                examiner.PAUSE_SECONDS,
+            ),
             "spending": (SpendingLoop(database, signer).step, 0.1),
             "simulation": (SimulationLoop(database, node).step, 0.5),
             "outbox": (Dispatcher(database, publisher(config.redis_url)).step, 0.05),

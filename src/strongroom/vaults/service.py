@@ -29,7 +29,8 @@ CREATION_ENTRY_GAS: Final = 60_000
 
 
 def request(uow: UnitOfWork) -> VaultView:
-    """Have the organisation's vault made on chain; again, it answers the one that is there.
+    """Have the organisation's vault made on chain; again, it answers the one that is there. A Safe
+    that the policy takes in is not made: its vault is active once it is seen under guard.
 
     Needs an active policy, whose people become the owners. Raises NoneActive, PlatformMissing.
     """
@@ -51,7 +52,9 @@ def request(uow: UnitOfWork) -> VaultView:
         owners=[checksum(owner) for owner in bundle.vault.owners],
         threshold=bundle.vault.threshold,
         state="requested",
-        creation_id=_outgoing(uow, organisation_id, "vault_creation", bundle),
+        creation_id=None
+        if bundle.vault.adopted is not None
+        else _outgoing(uow, organisation_id, "vault_creation", bundle),
         delegate_id=_outgoing(uow, organisation_id, "delegate_deployment", bundle),
         created_at=uow.now,
         updated_at=uow.now,

@@ -1,4 +1,7 @@
-"""A vault's state follows its two outgoing transactions: creating when sent, active when final."""
+"""What blocks tell of vaults: made, and their changes executed. All of it counts from finality on.
+
+An execution is known by the vault's own event, whoever sent it: anybody may send what is signed.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,16 +13,22 @@ from strongroom.db.database import UnitOfWork
 from strongroom.ledger.types import Posting
 from strongroom.relay import service as relay
 from strongroom.relay.types import OutgoingView
-from strongroom.vaults.models import Vault
+from strongroom.vaults import steps
+from strongroom.vaults.models import Vault, VaultStep
+from strongroom_protocol.hashing import keccak256
 
 PURPOSES: Final = frozenset({"vault_creation", "delegate_deployment"})
+EXECUTION_SUCCESS: Final = keccak256(b"ExecutionSuccess(bytes32,uint256)")
+"""Safe's event: its first topic is the hash of the Safe transaction."""
 
 
 class VaultObserver:
     """Told by the relay when a transaction goes out, or is refused by the signer."""
 
     def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
-        """`requested` becomes `creating`; a refusal makes it `failed`."""
+        """`requested` becomes `creating`; a refusal makes it `failed`, or a step's nonce void."""
+        if outgoing.purpose == "vault_execution" and outgoing.state == "failed":
+            _failed(uow, outgoing)
         if outgoing.purpose not in PURPOSES:
             return
         row = _vault_of(uow, outgoing)
@@ -38,27 +47,22 @@ class VaultSink:
         self._chain_id = chain_id
 
     def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
-        """Nothing is booked: making a vault moves no money of the organisation's."""
+        """Nothing is booked: making or changing a vault moves no money of the organisation's."""
         del uow, block
         return []
 
     def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
-        """Both transactions final: the vault is active. One of them reverted: it failed."""
+        """Both transactions final: the vault is active. One of them reverted: it failed. A step's
+        Safe transaction executed: it is done, or void.
+        """
+        _executed(uow, block)
         sent = relay.by_hash(uow, self._chain_id, [seen.hash for seen in block.transactions])
         for outgoing in sent.values():
+            if outgoing.purpose == "vault_execution" and outgoing.state in ("failed", "cancelled"):
+                _failed(uow, outgoing)
             row = _vault_of(uow, outgoing) if outgoing.purpose in PURPOSES else None
-            if row is None or row.state not in ("requested", "creating"):
-                continue
-            both = [
-                relay.get(uow, row.organisation_id, one)
-                for one in (row.creation_id, row.delegate_id)
-            ]
-            if all(one.state == "finalized" for one in both):
-                row.state, row.active_at = "active", uow.now
-            elif outgoing.state in ("failed", "cancelled"):
-                row.state = "failed"
-                row.reason = f"The {outgoing.purpose} transaction was mined and reverted."
-            row.updated_at = uow.now
+            if row is not None and row.state in ("requested", "creating"):
+                _follow(uow, row, outgoing)
         uow.session.flush()
         return []
 
@@ -66,6 +70,60 @@ class VaultSink:
         """The relay sends the same bytes again; a vault counts from finality only."""
         del uow, block
         return []
+
+
+def _follow(uow: UnitOfWork, row: Vault, outgoing: OutgoingView) -> None:
+    """One that was taken in has no creation, and is active once it is seen under guard."""
+    made = [one for one in (row.creation_id, row.delegate_id) if one is not None]
+    both = [relay.get(uow, row.organisation_id, one) for one in made]
+    if row.creation_id is not None and all(one.state == "finalized" for one in both):
+        row.state, row.active_at = "active", uow.now
+    elif outgoing.state in ("failed", "cancelled"):
+        row.state = "failed"
+        row.reason = f"The {outgoing.purpose} transaction was mined and reverted."
+    row.updated_at = uow.now
+
+
+def _executed(uow: UnitOfWork, block: BlockView) -> None:
+    told = {
+        (log.address, log.topics[1])
+        for seen in block.transactions
+        for log in seen.logs
+        if len(log.topics) == 2 and log.topics[0] == EXECUTION_SUCCESS
+    }
+    hashes = sorted({safe_tx_hash for _, safe_tx_hash in told})
+    if not hashes:
+        return
+    found = uow.session.execute(
+        select(VaultStep.organisation_id, VaultStep.id, Vault.address)
+        .join(Vault, (Vault.organisation_id == VaultStep.organisation_id))
+        .where(
+            VaultStep.safe_tx_hash.in_(hashes) | VaultStep.rejection_hash.in_(hashes),
+            VaultStep.state.in_(steps.OPEN),
+        )
+        .order_by(VaultStep.id)
+    ).all()
+    for organisation_id, step_id, address in found:
+        row = steps.lock(uow, organisation_id, step_id)
+        if (address, row.safe_tx_hash) in told:
+            steps.end(uow, row, "done", "Its execution is final.")
+        elif (address, row.rejection_hash) in told:
+            steps.end(uow, row, "void", "Its nonce was used by a rejection.")
+
+
+def _failed(uow: UnitOfWork, outgoing: OutgoingView) -> None:
+    """An execution that did nothing: its nonce stays payable until a rejection consumes it."""
+    found = uow.session.scalars(
+        select(VaultStep.id).where(
+            VaultStep.organisation_id == outgoing.organisation_id,
+            VaultStep.outgoing_id == outgoing.id,
+        )
+    ).one_or_none()
+    if found is None:
+        return
+    row = steps.lock(uow, outgoing.organisation_id, found)
+    if row.state in ("sent", "voiding"):
+        steps.begin_voiding(uow, row, outgoing.last_error or "It was refused.")
 
 
 def _vault_of(uow: UnitOfWork, outgoing: OutgoingView) -> Vault | None:

@@ -14,6 +14,7 @@ from strongroom.ledger.types import Leg, Posting
 from strongroom.policy import service as policy
 from strongroom.screening import service as screening
 from strongroom.vaults import service as vaults
+from strongroom.vaults import steps as vault_steps
 from strongroom.wallets.service import NATIVE_ASSET
 from strongroom.withdrawals import repository, rules, wallet
 from strongroom.withdrawals.models import Withdrawal
@@ -234,6 +235,12 @@ def _give_nonce(uow: UnitOfWork, row: Withdrawal) -> bool:
         row.reason = f"It waits until the vault's payment {holder.reference} is on chain."
         row.updated_at = uow.now
         return False
-    row.safe_nonce = repository.next_safe_nonce(uow, row)
+    if vault_steps.holder(uow, row.organisation_id) is not None:
+        row.reason = "It waits until the change of the vault is on chain, or is withdrawn."
+        row.updated_at = uow.now
+        return False
+    # Changes of the vault use its nonces, too, and a Safe that was taken in has used some before.
+    own = repository.next_safe_nonce(uow, row)
+    row.safe_nonce = max(own, vault_steps.next_nonce(uow, vault))
     row.safe_tx_hash = wallet.to_sign(row, "payment", vault.chain_id).digest
     return True
