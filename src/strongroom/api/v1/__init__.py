@@ -1,10 +1,8 @@
 """Version 1 of the API: one file a domain, each with a `router`."""
 
 from strongroom.api.v1 import (
-    address_book,
     compliance,
     deposits,
-    drafts,
     offline,
     operator,
     payments,
@@ -21,8 +19,6 @@ ROUTERS = tuple(
     for module in (
         people,
         policy,
-        drafts,
-        address_book,
         wallets,
         vaults,
         deposits,
