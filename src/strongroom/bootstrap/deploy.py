@@ -5,10 +5,10 @@ address follows from bytecode and from the signer's keys.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from coincurve import PrivateKey
 
@@ -29,8 +29,14 @@ from strongroom.vaults.platform_check import platform_of
 from strongroom.vaults.types import Platform
 from strongroom.wallets import service as wallets
 from strongroom.wallets.service import NATIVE_ASSET
-from strongroom_protocol.addresses import Address, address_of_public_key, checksum, create2
-from strongroom_protocol.deployment import DEPLOYER, SALT, deploy_calldata
+from strongroom_protocol.addresses import (
+    Address,
+    address_of_public_key,
+    checksum,
+    create2,
+    parse_address,
+)
+from strongroom_protocol.deployment import DEPLOYER, SALT, deploy_calldata, runtime_keccak
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.signatures import Signature
 from strongroom_protocol.transactions import Transaction1559
@@ -39,6 +45,19 @@ GAS_HEADROOM_NUMERATOR, GAS_HEADROOM_DENOMINATOR = 5, 4
 RECEIPT_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 0.2
 EQUITY_ACCOUNT: Final = "house:equity"
+ANCHOR: Final = "LogAnchor"
+
+# `codeHash` of Safe 1.5.0 as its makers publish it (safe-deployments, src/assets/v1.5.0): what
+# stands on the chain is compared with these, not only with the artifacts that came with us.
+OFFICIAL_CODE_HASHES: Final[Mapping[str, bytes]] = {
+    "SafeL2": bytes.fromhex("180193227186ccb85316c94db1f0d156ed932b14712cfaac78901899178572dc"),
+    "SafeProxyFactory": bytes.fromhex(
+        "967dae4cda22b0c9ef7f31b010bdc1ceb0af9904b0c3dc060b5302e4c18a4529"
+    ),
+    "MultiSendCallOnly": bytes.fromhex(
+        "cdbdcec38d2f1c7d961b0029ff8416b7e86e9974d6f0e9c9580c7d17fcfb6663"
+    ),
+}
 
 
 class DeployerKeyInvalid(Invalid):
@@ -63,6 +82,19 @@ class NotMined(Unavailable):
     """A transaction of the deployer was not mined in time, or reverted."""
 
     code = "deploy.not_mined"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A contract that must stand: what makes it, and the hash that its code then has."""
+
+    init_code: bytes
+    code_hash: bytes
+
+    @property
+    def address(self) -> Address:
+        """Where it stands."""
+        return create2(DEPLOYER, SALT, self.init_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +207,9 @@ def deploy(
 
     Raises SignerUnavailable, NodeUnavailable, PlatformDiffers and the errors above.
     """
-    platform = platform_of(SignerClient(config.signer_socket).status(), config.chain_id)
+    status = SignerClient(config.signer_socket).status()
+    platform = platform_of(status, config.chain_id)
+    plan = _plan(platform, status)
     with Node(config.rpc_urls, config.chain_id) as node:
         node.check_chain()
         if not node.code(DEPLOYER):
@@ -183,21 +217,33 @@ def deploy(
                 f"Chain {config.chain_id} has no deterministic deployer at {checksum(DEPLOYER)}; "
                 "have it placed there by its published, pre-signed transaction."
             )
-        _write_down(config, platform, _scan_from(node, platform.relay))
+        _write_down(config, platform, plan, _scan_from(node, platform.relay))
         deployer = Deployer(node, read_key(key_file), config.chain_id)
-        init_codes = platform.deployment.platform()
         contracts = []
-        for name, init_code in init_codes.items():
+        for name, planned in plan.items():
             if name == "PermitGuard":
                 deployer.wait()  # Its constructor looks at the exit and the multisend.
-            contracts.append(deployer.place(name, init_code))
+            contracts.append(deployer.place(name, planned.init_code))
         funded = _fund(deployer, node, platform.relay, fund_relay_wei)
         deployer.wait()
         for placed in contracts:
-            deployer.check(placed, platform.deployment.code_hash(placed.name))
+            deployer.check(placed, plan[placed.name].code_hash)
             made = "made" if placed.made else "there"
             progress(f"{placed.name:<17} {checksum(placed.address)}  {made}")
         return Report(platform, tuple(contracts), node.balance(platform.relay), funded)
+
+
+def _plan(platform: Platform, status: Mapping[str, Any]) -> dict[str, Planned]:
+    """Every contract by name, in order: the platform's, and the anchor of the signer's officers."""
+    deployment = platform.deployment
+    planned = {
+        name: Planned(init_code, OFFICIAL_CODE_HASHES.get(name, deployment.code_hash(name)))
+        for name, init_code in deployment.platform().items()
+    }
+    officers = [parse_address(officer) for officer in status["officers"]]
+    quorum = int(status["officer_quorum"])
+    anchor = deployment.anchor_init_code(officers, quorum)
+    return planned | {ANCHOR: Planned(anchor, runtime_keccak(ANCHOR, quorum=quorum))}
 
 
 def _scan_from(node: Node, relay: Address) -> int:
@@ -214,8 +260,12 @@ def _fund(deployer: Deployer, node: Node, relay: Address, wanted_wei: int) -> in
     return missing
 
 
-def _write_down(config: Config, platform: Platform, scan_from_height: int) -> None:
-    """The relay's key is watched, and its accounts are open, before any money reaches it."""
+def _write_down(
+    config: Config, platform: Platform, plan: Mapping[str, Planned], scan_from_height: int
+) -> None:
+    """The relay's key is watched, and its accounts are open, before any money reaches it; all
+    addresses are in the audit log before anything stands at them.
+    """
     database = Database(
         config.require_database_url(),
         clock=SystemClock(),
@@ -241,6 +291,7 @@ def _write_down(config: Config, platform: Platform, scan_from_height: int) -> No
                 "relay": checksum(platform.relay),
                 "permit_signer": checksum(platform.permit_signer),
                 "store_epoch": platform.store_epoch,
+                "contracts": {name: checksum(planned.address) for name, planned in plan.items()},
             }
             auditlog.append(uow, "platform.deployed", str(platform.chain_id), body)
     finally:

@@ -11,7 +11,7 @@ from strongroom_signer.house import House
 
 
 def status(house: House, _body: dict[str, Any], _trace: str) -> dict[str, Any]:
-    """Epoch, chain, keys, log, journal, pools and organisations."""
+    """Epoch, chain, keys, officers, log, journal, pools and organisations."""
     keys = house.config.keys
     return {
         "epoch": house.journal.epoch,
@@ -24,6 +24,8 @@ def status(house: House, _body: dict[str, Any], _trace: str) -> dict[str, Any]:
             "attest": checksum(keys.attest),
             "orders": checksum(keys.orders),
         },
+        "officers": [checksum(officer) for officer in house.config.officers],
+        "officer_quorum": house.config.officer_quorum,
         "log": {"origin": house.config.origin, "public_key": to_hex(keys.log)},
         "journal": {"size": house.journal.size, "head": to_hex(house.journal.head)},
         "pool": _pool_left(house),
