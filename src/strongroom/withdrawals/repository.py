@@ -1,7 +1,7 @@
 """Rows of withdrawals: locked, stepped on, counted. Nothing here decides."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import case, func, literal, select
@@ -19,8 +19,6 @@ from strongroom.withdrawals.models import (
     WithdrawalSimulation,
     WithdrawalTransition,
 )
-
-DAY = timedelta(days=1)
 
 
 def find(uow: UnitOfWork, organisation_id: UUID, withdrawal_id: UUID) -> Withdrawal:
@@ -157,20 +155,32 @@ def of_safe_tx(uow: UnitOfWork, hashes: Sequence[bytes]) -> list[tuple[UUID, UUI
     return sorted(found, key=lambda one: (one[1], one[2]))
 
 
-def spent_in_a_day(
-    uow: UnitOfWork, organisation_id: UUID, asset: str, wallet: bytes | None = None
-) -> int:
-    """Units of one asset that left, or are about to, by orders of the last day; of one wallet."""
+def paid_since(
+    uow: UnitOfWork,
+    organisation_id: UUID,
+    since: datetime,
+    *,
+    but: UUID | None = None,
+    **same: object,
+) -> dict[str, tuple[int, int]]:
+    """Units and number of payments by asset, of orders that left after `since` or are about to,
+    without the order `but`; `same`: columns that have a value. An order counts from when it was
+    bound, as the signer counts it; one that is not, now.
+    """
     wanted = [
         Withdrawal.organisation_id == organisation_id,
-        Withdrawal.asset == asset,
-        Withdrawal.created_at > uow.now - DAY,
         Withdrawal.state.not_in(sorted(rules.ENDED - {"finalized"})),
+        func.coalesce(Withdrawal.bound_at, uow.now) >= since,
+        *(getattr(Withdrawal, column) == value for column, value in same.items()),
     ]
-    if wallet is not None:
-        wanted.append(Withdrawal.wallet == wallet)
-    query = select(func.coalesce(func.sum(Withdrawal.units), 0)).where(*wanted)
-    return int(uow.session.scalar(query) or 0)
+    if but is not None:
+        wanted.append(Withdrawal.id != but)
+    query = (
+        select(Withdrawal.asset, func.sum(Withdrawal.units), func.count())
+        .where(*wanted)
+        .group_by(Withdrawal.asset)
+    )
+    return {asset: (int(units), count) for asset, units, count in uow.session.execute(query)}
 
 
 def slot_holder(uow: UnitOfWork, row: Withdrawal) -> Withdrawal | None:

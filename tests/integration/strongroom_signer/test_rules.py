@@ -120,11 +120,17 @@ def test_a_payment_has_one_row_more_for_its_wallets_float_and_no_other(desk: Des
     assert desk.house.journal.one(count, company.ref) == (3,)
 
 
-def test_an_own_wallet_is_a_destination_without_an_entry(desk: Desk) -> None:
+def test_a_hot_key_pays_the_own_vault_without_an_entry(desk: Desk) -> None:
     company = ruled(desk)
-    hot = parse_address(hot_address(company))
-    assert pay(desk, company, to=hot)["permit_signature"]
+    body = spend(company, hot_intent(company, to=desk.vault(company)))
+    assert desk.get("spending_payment", body)["raw"]
     only = {"id": "pay", "verdict": "allow", "when": {"destinations": "address_book"}}
     company = ruled(desk, rules=[only])
-    hot = parse_address(hot_address(company))
-    assert ask(desk, company, to=hot)["verdict"] == "denied"
+    body = spend(company, hot_intent(company, to=desk.vault(company))) | {"dry_run": True}
+    assert desk.get("spending_payment", body)["verdict"] == "denied"
+
+
+def test_the_vault_pays_a_hot_key_only_where_the_book_lists_it(desk: Desk) -> None:
+    company = ruled(desk)
+    verdict = ask(desk, company, to=parse_address(hot_address(company)))
+    assert (verdict["verdict"], verdict["rule_id"]) == ("denied", "address_book")

@@ -21,7 +21,7 @@ from strongroom_protocol.rates import Rates
 from strongroom_protocol.rules import Group, Over, Rule, When
 from tests.unit.strongroom_protocol.organisation import NOW, OTHER_PAYEE, PAYEE, TOKEN, bundle
 
-HOT, VAULT, STRANGER = (Address(bytes([one]) * 20) for one in (0x5A, 0x5B, 0x5C))
+HOT, COLD, VAULT, STRANGER = (Address(bytes([one]) * 20) for one in (0x5A, 0x5D, 0x5B, 0x5C))
 ETH, TUSD = Asset("ETH/18"), Asset("TUSD/6")
 FREE = 10**9
 BUNDLE = replace(
@@ -30,7 +30,10 @@ BUNDLE = replace(
     tokens=(Token(ETH, None), Token(TUSD, TOKEN)),
     limits=(Limit(ETH, FREE, FREE), Limit(TUSD, FREE, FREE)),
     address_book=(Destination(PAYEE, "Payee", ("exchange", "own")), Destination(OTHER_PAYEE, "B")),
-    spending=(Spending(0, HOT, "hot", 1, (Limit(TUSD, FREE, FREE),)),),
+    spending=(
+        Spending(0, HOT, "hot", 1, (Limit(TUSD, FREE, FREE),)),
+        Spending(0, COLD, "cold", 1, (Limit(TUSD, FREE, FREE),)),
+    ),
     rates=Rates(Asset("USD/2"), (), 60, 100),
 )
 EVERYBODY = frozenset({"ada", "ben", "cat", "dan", "eve", "amy"})
@@ -40,7 +43,7 @@ class Past:
     """What a test says was paid before, by window."""
 
     def __init__(self, **used):
-        self.said = {Over: Used(), **used}
+        self.said = used
         self.asked = []
 
     def used(self, over, facts):
@@ -77,12 +80,12 @@ MONDAY = int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp())
         (When(tags=("bank", "own")), {}, True),
         (When(tags=("bank",)), {}, False),
         (When(tags=("exchange",)), {"destination": OTHER_PAYEE}, False),
-        (When(destinations="address_book"), {"destination": HOT}, False),
-        (When(destinations="own_wallets"), {"destination": HOT}, True),
+        (When(destinations="address_book"), {"destination": HOT, "wallet": COLD}, False),
+        (When(destinations="own_wallets"), {"destination": HOT, "wallet": COLD}, True),
         (When(destinations="own_wallets"), {"destination": VAULT, "wallet": HOT}, True),
         (When(destinations="own_wallets"), {}, False),
-        (When(destinations=(HOT,)), {"destination": HOT}, True),
-        (When(), {"destination": HOT}, True),
+        (When(destinations=(HOT,)), {"destination": HOT, "wallet": COLD}, True),
+        (When(), {"destination": HOT, "wallet": COLD}, True),
         (When(sources=("vault",)), {}, True),
         (When(sources=("vault",)), {"wallet": HOT}, False),
         (When(sources=(HOT,)), {"wallet": HOT}, True),
@@ -116,6 +119,16 @@ MONDAY = int(datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp())
 def test_each_condition(when, facts, matches):
     later = replace(BUNDLE, rules=(Rule("r", "allow", when),), valid_until=NOW * 2)
     assert (evaluate(later, replace(FACTS, **facts)).kind == "allowed") is matches
+
+
+def test_the_vault_pays_an_own_wallet_only_where_the_book_lists_it():
+    """Its guard knows the book alone: what it would refuse must not be permitted."""
+    pay = policy(Rule("r", "allow", When(destinations="own_wallets")))
+    verdict = evaluate(pay, replace(FACTS, destination=HOT))
+    assert (verdict.kind, verdict.rule_id) == ("denied", "address_book")
+    assert "an own wallet" in verdict.sentence
+    listed = replace(pay, address_book=(*pay.address_book, Destination(HOT, "Hot")))
+    assert evaluate(listed, replace(FACTS, destination=HOT)).kind == "allowed"
 
 
 def test_a_place_that_is_nobodys_is_denied_whatever_the_rules_say():
@@ -281,6 +294,8 @@ PAYMENTS = st.builds(
     wallet=st.sampled_from([None, HOT]),
     screening=st.sampled_from(["clear", "review"]),
     value_units=st.none() | VALUES,
+).map(
+    lambda facts: facts if facts.destination in (PAYEE, OTHER_PAYEE) else replace(facts, wallet=HOT)
 )
 
 
