@@ -154,6 +154,10 @@ class _Compiler:
 
     def _rules(self) -> list[dict[str, Any]]:
         entries = {entry["label"]: parse_address(entry["address"]) for entry in self._book}
+        if len(entries) != len(self._book):
+            self._findings.error(
+                "name_taken", "address_book", "Two entries have one name; rules could mean either."
+            )
         groups = self._source.get("groups", {})
         names = Names(entries, groups if isinstance(groups, Mapping) else {}, self._findings)
         reader = RuleReader(self._assets, self._currency(), names)

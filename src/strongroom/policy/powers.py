@@ -42,7 +42,8 @@ class Power:
 
 def verdict_of(bundle: Bundle, probe: Probe, people: frozenset[str]) -> Verdict:
     """What is said when all of these approve who may (never the initiator: the rules see to
-    that): of the vault, its owners alone."""
+    that): of the vault, its owners alone.
+    """
     facts = probe.facts
     owners = bundle.control.owners
     approvers = frozenset(

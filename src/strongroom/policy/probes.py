@@ -1,6 +1,7 @@
 """Payments to try a policy with: one of each sort that its rules could tell apart. Pure.
 
-Every range of amounts has a payment in it; every list a name in it and one outside. People, destinations and moments that no rule can tell apart are tried once.
+Every range of amounts has a payment in it; every list a name in it and one outside. People,
+destinations and moments that no rule can tell apart are tried once.
 """
 
 from collections.abc import Hashable, Iterable, Iterator

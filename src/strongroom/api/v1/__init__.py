@@ -1,14 +1,17 @@
 """Version 1 of the API: one file a domain, each with a `router`."""
 
 from strongroom.api.v1 import (
+    address_book,
     compliance,
     deposits,
+    drafts,
     offline,
     operator,
     payments,
     people,
     policy,
     proofs,
+    rehearsals,
     vaults,
     wallets,
     withdrawals,
@@ -19,6 +22,9 @@ ROUTERS = tuple(
     for module in (
         people,
         policy,
+        drafts,
+        rehearsals,
+        address_book,
         wallets,
         vaults,
         deposits,

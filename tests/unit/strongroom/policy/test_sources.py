@@ -103,6 +103,7 @@ def often(window: str) -> dict[str, Any]:
 
 
 PEOPLE = filled("small")["people"]
+KEYS = [one["address"] for one in PEOPLE]
 BACK = [
     {"up_to": "9 USDC", "then": "deny"},
     {"up_to": "8 USDC", "then": "allow"},
@@ -177,6 +178,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a token as a destination": (
         filled("small") | {"address_book": [{"name": "Token", "address": TOKEN}]},
         "policy.guard_destination_wrong",
+    ),
+    "two entries of one name": (
+        filled("small", address_book=[{"name": "A", "address": one} for one in KEYS[:2]]),
+        "policy.name_taken",
     ),
     "two people with one key": (
         filled("small", people=[*PEOPLE, PEOPLE[0] | {"id": "two"}]),
