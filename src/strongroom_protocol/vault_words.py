@@ -44,10 +44,8 @@ def succession_line(calls: tuple[Call, ...], bundle: Bundle, place: Place) -> Li
         raise DecodingRefused("a batch is either payments or the vault's change of guards")
     found = tuple(read_call(call.data, (step,)) for call, step in zip(calls, _STEPS, strict=True))
     guard = found[0].arguments[0]
-    if guard == ZERO or found[1].arguments[0] != guard or calls[2].to != guard:
-        raise DecodingRefused(
-            "a change of guards that leaves a slot empty, or names more than one guard"
-        )
+    if found[1].arguments[0] != guard or calls[2].to != guard:
+        raise DecodingRefused("a change of guards that names more than one guard, or none")
     if any(call.value or call.operation for call in calls):
         raise DecodingRefused("a change of guards with value or delegatecall")
     nested = tuple(

@@ -12,6 +12,8 @@ Row = TypeVar("Row")
 
 Hash32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
 SignatureHex = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{130}$")]
+SignatureText = Annotated[str, StringConstraints(max_length=400)]
+"""An approval's: which form it has, and which one counts, is said where it is counted."""
 AddressText = Annotated[str, StringConstraints(max_length=64)]
 """Checked by the protocol's parse_address, which says what is wrong with it."""
 AmountText = Annotated[str, StringConstraints(max_length=100)]

@@ -3,27 +3,24 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
-from pydantic import BaseModel
 
 from strongroom.bootstrap.api import Services
-from strongroom.console import pictures, session
+from strongroom.console import approving, card, pictures, session
 from strongroom.console.headers import protect
 from strongroom.db.database import UnitOfWork
 from strongroom.identity import service as identity
 from strongroom.identity.errors import CredentialUnknown
-from strongroom.identity.types import Caller, Role
+from strongroom.identity.types import Caller
 from strongroom.ledger import service as ledger
-from strongroom.policy import service as policy
 from strongroom.wallets import service as wallets
 from strongroom.withdrawals import service as withdrawals
 from strongroom.withdrawals.types import WithdrawalView
-from strongroom_protocol.addresses import checksum
 
 HERE = Path(__file__).parent
 QUEUE_MAX = 50
@@ -36,18 +33,10 @@ Found = Annotated[Services, Depends(session.services)]
 Answer = TypeVar("Answer")
 
 
-class Approval(BaseModel):
-    """What the approver's wallet signed in the browser."""
-
-    safe_tx_signature: str | None = None
-    payment_signature: str | None = None
-    signature: str | None = None
-    """Over the order itself, for a spending key."""
-
-
 def install(app: FastAPI, _: Services) -> None:
     """Add the console to the application."""
     app.include_router(router)
+    app.include_router(approving.router)
     app.add_api_route("/", _to_console, include_in_schema=False)
     app.mount("/console/static", StaticFiles(directory=HERE / "static"), name="console-static")
     app.add_exception_handler(session.SignInNeeded, _to_sign_in)
@@ -124,21 +113,6 @@ def withdrawal(request: Request, withdrawal_id: UUID, found: Found, viewer: View
     return templates.TemplateResponse(request, "withdrawal.html", context)
 
 
-@router.post("/withdrawals/{withdrawal_id}/approvals", dependencies=[Depends(session.same_origin)])
-def approve(withdrawal_id: UUID, body: Approval, found: Found, viewer: Viewer) -> Response:
-    """Hand in what the viewer's own wallet signed; handing it in twice is refused as doubled."""
-    identity.require_role(viewer, [Role.APPROVER])
-    with found.database.unit(viewer.organisation_id, viewer.actor) as uow:
-        view = withdrawals.approve(
-            uow,
-            withdrawal_id,
-            approver=_own_address(uow, viewer) or "",
-            signature=body.signature or body.safe_tx_signature or "",
-            payment_signature=body.payment_signature,
-        )
-    return JSONResponse({"state": view.state})
-
-
 def _read(found: Services, viewer: Caller, look: Callable[[UnitOfWork], Answer]) -> Answer:
     with found.database.read(viewer.organisation_id, viewer.actor) as uow:
         return look(uow)
@@ -187,11 +161,17 @@ HELD_ACCOUNTS = {"suspense:unscreened", "quarantine", "unattributed"}
 
 
 def _waiting(uow: UnitOfWork) -> list[WithdrawalView]:
-    return list(withdrawals.page(uow, state="awaiting_approval", limit=QUEUE_MAX))
+    """What approvers may have to sign: payments, and rejections that free a Safe's number."""
+    return [
+        view
+        for state in ("awaiting_approval", "voiding")
+        for view in withdrawals.page(uow, state=state, limit=QUEUE_MAX)
+        if state == "awaiting_approval" or view.wallet_kind == "vault"
+    ]
 
 
 def _queue(uow: UnitOfWork, viewer: Caller) -> dict[str, Any]:
-    cards = [_card(uow, viewer, view) for view in _waiting(uow)]
+    cards = [card.of(uow, viewer, view) for view in _waiting(uow)]
     return {**_frame(uow, viewer, "approvals"), "cards": cards}
 
 
@@ -199,40 +179,10 @@ def _detail(uow: UnitOfWork, viewer: Caller, withdrawal_id: UUID) -> dict[str, A
     view = withdrawals.get(uow, withdrawal_id)
     return {
         **_frame(uow, viewer, "approvals"),
-        **_card(uow, viewer, view),
+        "card": card.of(uow, viewer, view),
+        "view": view,
         "history": withdrawals.history(uow, withdrawal_id),
     }
-
-
-def _card(uow: UnitOfWork, viewer: Caller, view: WithdrawalView) -> dict[str, Any]:
-    """One withdrawal with its picture, made from the SafeTx that would be signed."""
-    signing = withdrawals.signing_data_or_none(uow, view.id)
-    own = _own_address(uow, viewer)
-    picture = None
-    if signing is not None and signing.kind == "payment":
-        bundle = policy.active(uow, viewer.organisation_id).bundle
-        draw = pictures.order_picture if signing.is_order else pictures.picture
-        picture = draw(signing.typed, bundle)
-    signed = own is not None and own in {each.address for each in view.approvals}
-    return {
-        "view": view,
-        "picture": picture,
-        "signing": signing,
-        "own_address": own,
-        "signed": signed,
-        "may_sign": picture is not None
-        and not signed
-        and Role.APPROVER in viewer.roles
-        and own is not None,
-        "element": f"w{uuid4().hex[:8]}",
-    }
-
-
-def _own_address(uow: UnitOfWork, viewer: Caller) -> str | None:
-    if viewer.person_id is None:
-        return None
-    address = identity.person(uow, viewer.person_id).address
-    return None if address is None else checksum(address)
 
 
 def _to_console() -> Response:

@@ -1,22 +1,16 @@
 """What a page shows of money and of what is signed, derived from the very bytes (P5)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from strongroom.ledger.types import Balance
 from strongroom.wallets.types import AddressView
+from strongroom.withdrawals.seen import SimulationView
 from strongroom_protocol.addresses import ZERO, checksum, parse_address
-from strongroom_protocol.amounts import Amount, Asset, format_amount
+from strongroom_protocol.amounts import Amount, Asset, grouped
 from strongroom_protocol.authority import Bundle
+from strongroom_protocol.decoded import Line as DecodedLine
 from strongroom_protocol.encoding import to_hex
-from strongroom_protocol.intents import Withdrawal, domain
-from strongroom_protocol.safe import Payment, SafeTx, decode_payment
-from strongroom_protocol.structures import Structure
-from strongroom_protocol.typed_data import Domain, domain_separator, hash_struct
-
-CENTS = 2
-"""Assets with at most so many decimals are shown with all of them: 4,000.50 EUR."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +25,28 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A payment as its SafeTx says it, in plain words, and the digests a device shows."""
+class ShownLine:
+    """One line of what is signed. A payment has amount, asset, label and to; others their text."""
 
+    kind: str
+    text: str
     amount: str
     asset: str
-    to: str
     label: str
-    domain_hash: str
-    message_hash: str
-    digest: str
+    to: str
+    value: str | None
+    nested: tuple["ShownLine", ...]
+
+
+@dataclass(frozen=True)
+class ShownChange:
+    """What an address would gain or lose, by the node's word."""
+
+    who: str
+    address: str
+    amount: str
+    asset: str
+    is_loss: bool
 
 
 def line(balance: Balance) -> Line:
@@ -54,47 +60,49 @@ def line(balance: Balance) -> Line:
     )
 
 
-def picture(safe_tx: Mapping[str, Any], bundle: Bundle) -> Picture:
-    """Decode the SafeTx that is to be signed; what cannot be decoded is refused, not guessed.
-
-    Asset and label come from the signed bundle, never from the database. Raises ProtocolError.
-    """
-    tx = SafeTx.from_fields(safe_tx["message"])
-    vault = parse_address(safe_tx["domain"]["verifyingContract"])
-    safe = Domain(chain_id=int(safe_tx["domain"]["chainId"]), verifying_contract=vault)
-    return _picture(tx, safe, decode_payment(tx), bundle)
-
-
-def order_picture(order: Mapping[str, Any], bundle: Bundle) -> Picture:
-    """The same of an order that a spending key pays. Raises ProtocolError."""
-    intent = Withdrawal.from_fields(order["message"])
-    payment = Payment(intent.token, intent.to, intent.units)
-    return _picture(intent, domain(int(order["domain"]["chainId"])), payment, bundle)
-
-
-def _picture(signed: Structure, within: Domain, payment: Payment, bundle: Bundle) -> Picture:
-    typed = signed.typed(within)
-    token = bundle.token_of(None if payment.token == ZERO else payment.token)
-    label = next((e.label for e in bundle.address_book if e.address == payment.to), None)
-    return Picture(
-        amount="?" if token is None else _grouped(payment.units, token.asset.code),
-        asset="an unlisted token" if token is None else token.asset.symbol,
-        to=checksum(payment.to),
+def shown_line(line: DecodedLine, bundle: Bundle) -> ShownLine:
+    """A decoded line, taken apart for a page; asset and label come from the signed bundle."""
+    token = bundle.token_of(line.token) if line.kind == "payment" else None
+    label = next((e.label for e in bundle.address_book if e.address == line.recipient), None)
+    return ShownLine(
+        kind=line.kind,
+        text=line.text,
+        amount="" if token is None else grouped(Amount(line.units or 0, token.asset)),
+        asset="" if token is None else token.asset.symbol,
         label=label or "not in the address book",
-        domain_hash="0x" + domain_separator(within).hex(),
-        message_hash="0x" + hash_struct(typed.types, typed.primary, typed.values).hex(),
-        digest="0x" + signed.digest_in(within).hex(),
+        to="" if line.recipient is None else checksum(line.recipient),
+        value=line.value,
+        nested=tuple(shown_line(one, bundle) for one in line.nested),
     )
 
 
+def shown_changes(simulation: SimulationView, bundle: Bundle, wallet: str) -> list[ShownChange]:
+    """The balance changes of a simulation, in the assets' own units where they are listed."""
+    found = []
+    for one in simulation.changes:
+        address, units = checksum(parse_address(one["address"])), int(one["units"])
+        contract = parse_address(one["token"])
+        token = bundle.token_of(None if contract == ZERO else contract)
+        label = next(
+            (e.label for e in bundle.address_book if checksum(e.address) == address), "somebody"
+        )
+        amount = str(abs(units)) if token is None else grouped(Amount(abs(units), token.asset))
+        found.append(
+            ShownChange(
+                who="the wallet that pays" if address == wallet else label,
+                address=address,
+                amount=("\u2212" if units < 0 else "+") + amount,
+                asset=checksum(contract) if token is None else token.asset.symbol,
+                is_loss=units < 0,
+            )
+        )
+    return found
+
+
 def _grouped(units: int, asset: str) -> str:
-    """Return units as decimal text with thousands separated, and cents written out."""
-    scale = Asset(asset).scale
-    whole, point, rest = format_amount(Amount(abs(units), Asset(asset))).partition(".")
-    if 0 < scale <= CENTS:
-        point, rest = ".", rest.ljust(scale, "0")
+    """Units as decimal text with thousands separated; a balance may be below zero."""
     sign = "-" if units < 0 else ""
-    return f"{sign}{int(whole):,}{point}{rest}"
+    return sign + grouped(Amount(abs(units), Asset(asset)))
 
 
 def provenance(view: AddressView) -> dict[str, Any]:

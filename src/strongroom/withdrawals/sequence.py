@@ -2,7 +2,8 @@
 
 Rules ask by paths of groups, one after the other. A person is asked to wait only while the
 signature would fill a later group and no present one; where two rules name the same people in
-another order, whoever is next in one of them may sign, so that nobody waits for each other.
+another order, whoever is next in one of them may sign, so that nobody waits for each other; and
+nobody waits for a path that all people together can't fill.
 """
 
 from collections.abc import Iterable, Iterator
@@ -45,10 +46,15 @@ class Round:
     """Whose signature counts for this wallet at all, without the initiator."""
     now: int
 
-    def lacking(self, path: Path, more: str | None = None) -> tuple[int, ...]:
-        """How many people each group lacks, with one more signature."""
-        ids = self.signed if more is None else self.signed | {more}
+    def lacking(self, path: Path, *more: str) -> tuple[int, ...]:
+        """How many people each group lacks, with more signatures."""
+        ids = self.signed.union(more)
         return remaining(path, approving(self.bundle, ids, self.initiator, self.now))
+
+    def open_paths(self, demand: Demand) -> tuple[Path, ...]:
+        """Those that can still be filled, if everybody signs."""
+        everybody = tuple(one.id for one in self.able)
+        return tuple(path for path in demand.paths if not any(self.lacking(path, *everybody)))
 
     def open_to(self) -> tuple[Person, ...]:
         """Those who may sign and have not."""
@@ -73,7 +79,7 @@ def too_early(demands: Iterable[Demand], found: Round, person: Person) -> str | 
     """Why this person's signature is not asked for yet, in words; None: it may come now."""
     waits: str | None = None
     for demand in demands:
-        if _is_met(demand, found) or not any(len(path) > 1 for path in demand.paths):
+        if _is_met(demand, found) or all(len(path) == 1 for path in found.open_paths(demand)):
             continue
         if _helps(demand, found, person):
             return None
@@ -113,7 +119,7 @@ def _turn(lacking: tuple[int, ...]) -> int | None:
 
 def _helps(demand: Demand, found: Round, person: Person) -> bool:
     """Whether the signature fills the group whose turn it is, on any path."""
-    for path in demand.paths:
+    for path in found.open_paths(demand):
         before = found.lacking(path)
         turn = _turn(before)
         if turn is not None and found.lacking(path, person.id)[turn] < before[turn]:
@@ -123,7 +129,7 @@ def _helps(demand: Demand, found: Round, person: Person) -> bool:
 
 def _waits(demand: Demand, found: Round, person: Person) -> str | None:
     """If the signature would fill a later group: whom it waits for."""
-    for path in demand.paths:
+    for path in found.open_paths(demand):
         before = found.lacking(path)
         if found.lacking(path, person.id) != before:
             first = next(one for one in _groups(path, found) if one.is_next)

@@ -245,7 +245,7 @@ def test_an_announcement_says_what_it_announces():
     for hidden in (
         replace(meant, value=1),
         replace(meant, operation=1),
-        Call(PAYEE, 0, meant.data),
+        Call(PAYEE, 0, call(GUARD, "lowerLimit(address,uint128)", TOKEN, 5).data),
         batch_call([meant], MULTI_SEND),
     ):
         with pytest.raises(DecodingRefused):

@@ -21,11 +21,13 @@ from strongroom.api.shapes import (
     Reference,
     Shown,
     SignatureHex,
+    SignatureText,
     Strict,
     WeiText,
     hexed,
     page,
 )
+from strongroom.api.v1.seen import NeedOut, ReminderOut, SeenOut
 from strongroom.db.database import UnitOfWork
 from strongroom.identity import service as identity
 from strongroom.identity.errors import PersonUnknown
@@ -65,9 +67,9 @@ class ApprovalIn(Strict):
     spending key the one `signature` over the order.
     """
 
-    safe_tx_signature: SignatureHex | None = None
-    payment_signature: SignatureHex | None = None
-    signature: SignatureHex | None = None
+    safe_tx_signature: SignatureText | None = None
+    payment_signature: SignatureText | None = None
+    signature: SignatureText | None = None
 
     @property
     def first(self) -> str:
@@ -83,11 +85,13 @@ class RefusalIn(Strict):
 
 
 class ApprovalOut(Shown):
-    """Who approved."""
+    """Who approved; `void` says why the signature counts no more; `stands_for`: as whose deputy."""
 
     person: str
     address: str
     at: datetime
+    void: str | None
+    stands_for: list[str]
 
 
 class TransitionOut(Shown):
@@ -161,7 +165,13 @@ class WithdrawalOut(Shown):
             safe_tx_hash=hexed(view.safe_tx_hash),
             required=list(view.required),
             approvals=[
-                ApprovalOut(person=each.person, address=each.address, at=each.at)
+                ApprovalOut(
+                    person=each.person,
+                    address=each.address,
+                    at=each.at,
+                    void=each.void,
+                    stands_for=list(each.stands_for),
+                )
                 for each in view.approvals
             ],
             tx_hash=hexed(view.tx_hash),
@@ -170,12 +180,16 @@ class WithdrawalOut(Shown):
 
 
 class WithdrawalDetail(WithdrawalOut):
-    """A withdrawal, what approvers sign while it waits for them, and its history."""
+    """A withdrawal, what approvers see and sign while it waits for them, and its history."""
 
     intent: dict[str, Any]
     safe_tx: dict[str, Any] | None
     payment: dict[str, Any] | None
     order: dict[str, Any] | None
+    seen: SeenOut | None
+    needs: list[NeedOut]
+    may_sign_now: list[str]
+    reminders: list[ReminderOut]
     history: list[TransitionOut]
 
 
@@ -248,12 +262,17 @@ def detail(withdrawal_id: UUID, query: Reading) -> WithdrawalDetail:
     def look(uow: UnitOfWork) -> WithdrawalDetail:
         view = withdrawals.get(uow, withdrawal_id)
         signing = withdrawals.signing_data_or_none(uow, withdrawal_id)
+        seen = withdrawals.what_is_seen(uow, withdrawal_id)
         return WithdrawalDetail(
             **WithdrawalOut.of(view).model_dump(),
             intent=dict(view.fields),
             safe_tx=None if signing is None or signing.is_order else dict(signing.typed),
             payment=None if signing is None or signing.payment is None else dict(signing.payment),
             order=dict(signing.typed) if signing is not None and signing.is_order else None,
+            seen=None if seen is None else SeenOut.of(seen),
+            needs=[] if signing is None else [NeedOut.of(each) for each in signing.needs],
+            may_sign_now=[] if signing is None else list(signing.may_sign_now),
+            reminders=[ReminderOut.of(each) for each in withdrawals.reminders(uow, withdrawal_id)],
             history=[TransitionOut.of(each) for each in withdrawals.history(uow, withdrawal_id)],
         )
 

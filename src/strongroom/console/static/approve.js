@@ -1,4 +1,4 @@
-// Signs a payment with the approver's own wallet (EIP-1193, found by EIP-6963).
+// Signs an approval, a rejection or a withdrawal with the person's own wallet (EIP-1193, EIP-6963).
 //
 // What the wallet is given is checked here once more against the words on the card's data: the
 // payment must name the hash of the very SafeTx that is signed beside it.
@@ -9,23 +9,39 @@ window.dispatchEvent(new Event("eip6963:requestProvider"));
 
 const provider = () => wallets[0]?.provider ?? window.ethereum;
 
-async function sign(box) {
-  const wallet = provider();
-  if (!wallet) {
+async function wallet(expected) {
+  const found = provider();
+  if (!found) {
     throw new Error("No wallet was found in this browser. Open the console where your wallet is.");
   }
-  const expected = box.dataset.address;
-  const accounts = await wallet.request({ method: "eth_requestAccounts" });
+  const accounts = await found.request({ method: "eth_requestAccounts" });
   if (!accounts.some((each) => each.toLowerCase() === expected.toLowerCase())) {
     throw new Error(`Your wallet offers another account. Choose ${expected} in it and try again.`);
   }
-  const ask = (data) =>
-    wallet.request({ method: "eth_signTypedData_v4", params: [expected, JSON.stringify(data)] });
+  return (data) =>
+    found.request({ method: "eth_signTypedData_v4", params: [expected, JSON.stringify(data)] });
+}
+
+async function sign(box) {
+  const ask = await wallet(box.dataset.address);
   if (box.dataset.order) return { signature: await ask(JSON.parse(box.dataset.order)) };
   const safeTx = JSON.parse(box.dataset.safeTx);
+  if (!box.dataset.payment) {
+    checkRejection(safeTx);
+    return { safe_tx_signature: await ask(safeTx) };
+  }
   const payment = JSON.parse(box.dataset.payment);
   check(safeTx.message, payment.message);
   return { safe_tx_signature: await ask(safeTx), payment_signature: await ask(payment) };
+}
+
+// What frees a number of the vault: an empty call of the vault to itself, and nothing else.
+function checkRejection({ domain, message }) {
+  const zeros = ["value", "operation", "safeTxGas", "baseGas", "gasPrice"];
+  const empty = zeros.every((each) => Number(message[each]) === 0) && message.data === "0x";
+  if (!empty || lower(message.to) !== lower(domain.verifyingContract)) {
+    throw new Error("The transaction does more than using its number up. Do not sign; call us.");
+  }
 }
 
 function check(safeTx, payment) {
@@ -47,30 +63,70 @@ async function approve(box) {
   const answer = box.querySelector(".answer");
   button.disabled = true;
   answer.className = "answer";
-  answer.textContent = box.dataset.order
-    ? "Your wallet asks you once, for the order."
-    : "Your wallet asks you twice: for the transaction, and for the payment in words.";
+  answer.textContent = box.dataset.payment
+    ? "Your wallet asks you twice: for the transaction, and for the payment in words."
+    : "Your wallet asks you once.";
   try {
-    const signatures = await sign(box);
-    const response = await fetch(`/console/withdrawals/${box.dataset.withdrawal}/approvals`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(signatures),
-    });
-    const body = await response.json();
-    if (!response.ok) throw new Error(body.detail ?? "It was refused.");
+    const body = await hand(box, "approvals", await sign(box));
     answer.className = "answer done";
     answer.textContent =
-      body.state === "awaiting_approval" ? "Signed. It waits for somebody else." : "Signed. The payment goes out.";
+      body.state === "awaiting_approval" ? "Signed. It waits for somebody else."
+        : body.state === "voiding" ? "Signed. The money is free once enough have signed."
+          : "Signed. The payment goes out.";
     button.hidden = true;
   } catch (error) {
-    answer.className = "answer problem";
-    answer.textContent = error.message ?? String(error);
-    button.disabled = false;
+    failed(button, answer, error);
+  }
+}
+
+async function hand(box, act, signed) {
+  const response = await fetch(`/console/withdrawals/${box.dataset.withdrawal}/${act}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(signed),
+  });
+  const body = await response.json();
+  if (!response.ok) throw new Error(body.detail ?? "It was refused.");
+  return body;
+}
+
+function failed(button, answer, error) {
+  answer.className = "answer problem";
+  answer.textContent = error.message ?? String(error);
+  button.disabled = false;
+}
+
+async function refuse(box) {
+  const [button, answer, input] = ["button", ".answer", "input"].map((each) => box.querySelector(each));
+  if (!input.reportValidity()) return;
+  const reason = input.value;
+  button.disabled = true;
+  answer.className = "answer";
+  answer.textContent = "Your wallet asks you once, for the refusal with its reason.";
+  try {
+    const asked = new URLSearchParams({ reason });
+    const response = await fetch(`/console/withdrawals/${box.dataset.withdrawal}/rejection?${asked}`);
+    const data = await response.json();
+    if (!response.ok) throw new Error(data.detail ?? "It was refused.");
+    // What is signed names this order and these words, or nothing is signed.
+    if (data.message.intent !== box.dataset.intent || data.message.reason !== reason) {
+      throw new Error("The refusal does not say what you wrote. Do not sign; call us.");
+    }
+    const signature = await (await wallet(box.dataset.address))(data);
+    const body = await hand(box, box.dataset.act, { reason, signature });
+    answer.className = "answer done";
+    answer.textContent = body.state === "voiding"
+      ? "Taken back. The owners now sign that its number is used up."
+      : "Done. It is ended for good, and its money is free.";
+    button.hidden = true;
+  } catch (error) {
+    failed(button, answer, error);
   }
 }
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button.approve");
   if (button) approve(button.closest(".sign"));
+  const final = event.target.closest("button.final");
+  if (final) refuse(final.closest(".refuse"));
 });

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strongroom.withdrawals.sequence import Round, may_sign_now, needs, too_early
@@ -93,9 +93,16 @@ def test_whose_turn_it_is():
     assert open_to("ben", "eve") == {"cat", "dan"}
 
 
+def test_nobody_waits_for_what_everybody_together_cannot_fill():
+    never = Demand("never", ((Group("approver", "board", 2), BOARD, FINANCE),))
+    assert early(by="ben", demands=(ANYBODY, never)) is None
+
+
 def test_a_deputy_signs_in_the_turn_of_whom_she_stands_for():
     deputies = [{"person": "ben", "deputy": "cat", "from": NOW - 5, "until": NOW + 5}]
     assert early(by="cat", policy_=policy(deputies=deputies)) is None
+    (large,) = needs((FINANCE_THEN_BOARD,), state(policy_=policy(deputies=deputies)))
+    assert large.paths[0][0].people == ("ben", "cat")
     over = [{**deputies[0], "until": NOW - 1}]
     assert early(by="cat", policy_=policy(deputies=over)) is not None
 
@@ -110,6 +117,7 @@ def test_who_is_still_needed_group_by_group():
     assert (threshold.is_met, large.is_met) == (True, True)
 
 
+NEVER = (BOARD, Group("approver", "board", 2), FINANCE)
 GROUPS = st.sampled_from([BOARD, FINANCE, LAW, Group("approver", "board", 2)])
 DEMANDS = st.lists(
     st.lists(st.lists(GROUPS, min_size=1, max_size=3).map(tuple), min_size=1, max_size=2).map(
@@ -120,6 +128,8 @@ DEMANDS = st.lists(
 )
 
 
+@settings(max_examples=400)
+@example([Demand("one", ((FINANCE,),)), Demand("never", (NEVER,))])
 @given(DEMANDS)
 def test_whoever_signs_in_turn_gets_as_far_as_everybody_together(demands):
     """No order of rules and groups leaves people waiting for each other."""
