@@ -41,7 +41,7 @@ class PolicyDraft(Base):
     """The version that it would be."""
     source: Mapped[dict[str, Any]]
     """The source document, its address book filled in."""
-    content: Mapped[dict[str, Any] | None]
+    content: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """The bundle that the compiler made of it; none when it could make none."""
     digest: Mapped[bytes | None]
     """EIP-712 digest of the bundle: what is signed."""
