@@ -22,7 +22,7 @@ from strongroom_protocol.bundle import (
 )
 from strongroom_protocol.deputies import Deputy
 from strongroom_protocol.rates import Rates
-from strongroom_protocol.rules import Rule, When
+from strongroom_protocol.rules import Group, Over, Rule, When
 from strongroom_signer.authority.loosening import is_tightening
 
 ETH = Asset("ETH/18")
@@ -30,12 +30,18 @@ ANA = Person("ana", "Ana", Address(b"\x01" * 20), ("administrator",), None)
 BEN = Person("ben", "Ben", Address(b"\x02" * 20), ("approver",), None)
 PLACE = Destination(Address(b"\x03" * 20), "place")
 OTHER = Destination(Address(b"\x04" * 20), "other")
-VAULT = Vault(bytes(32), (), 1, Address(b"\x06" * 20), (), (), ())
+OWNERS = tuple(Address(bytes([one]) * 20) for one in (1, 2, 7))
+OVER = Over(86_400, "initiator", count_above=5)
+PAY = Rule("pay", "allow", When(assets=("ETH/18",), units_at_most=8))
+DENY = Rule("no", "deny", When())
+LARGE = Rule("large", "approvals", When(), ((Group("approver", None, 2),),))
+ASK = Rule("ask", "approvals", When(), ((Group("approver", None, 1),),))
+VAULT = Vault(bytes(32), OWNERS, 2, Address(b"\x06" * 20), (), (), (ANA.address or OTHER.address,))
 ACTIVE = Bundle(
     organisation=bytes(32), version=1, previous=bytes(32), chain_id=1, people=(ANA, BEN),
     administrator_quorum=1, account=Account(0, bytes(32), bytes(32)),
     vault=VAULT, tokens=(Token(ETH, None),), address_book=(PLACE,),
-    limits=(Limit(ETH, 10, 100),), rules=(Rule("pay", "allow", When()),), sweep_mandate=True,
+    limits=(Limit(ETH, 10, 100),), rules=(PAY, DENY, LARGE), sweep_mandate=True,
     max_fee_per_gas_wei=10, max_total_fee_wei=10, valid_until=2_000_000_000,
     spending=(Spending(0, Address(b"\x05" * 20), "hot", 1, (Limit(ETH, 10, 100),)),),
     gas=GasMandate(Address(b"\x05" * 20), 100),
@@ -43,6 +49,18 @@ ACTIVE = Bundle(
 )  # fmt: skip
 RATES = Rates(Asset("USD/2"), (), 60, 100)
 KEY, BANK = ACTIVE.spending[0], ACTIVE.fiat[0]
+
+
+def _rules(bundle: Bundle, *rules: Rule) -> Bundle:
+    return replace(bundle, rules=rules)
+
+
+def _pay(bundle: Bundle, when: When) -> Bundle:
+    return replace(bundle, rules=(replace(PAY, when=when), *bundle.rules[1:]))
+
+
+def _control(bundle: Bundle, **changes: Any) -> Bundle:
+    return replace(bundle, controls=replace(bundle.control, **changes))
 
 
 def _key(bundle: Bundle, **changes: Any) -> Bundle:
@@ -59,6 +77,13 @@ TIGHTER: dict[str, Callable[[Bundle], Bundle]] = {
     "a destination less": lambda b: replace(b, address_book=()),
     "a lower limit": lambda b: replace(b, limits=(Limit(ETH, 10, 99),)),
     "another label": lambda b: replace(b, address_book=(replace(PLACE, label="shop"),)),
+    "a denial more": lambda b: replace(b, rules=(*b.rules, replace(DENY, id="no more"))),
+    "a permission less": lambda b: _rules(b, DENY, LARGE),
+    "a narrower permission": lambda b: _pay(b, replace(PAY.when, tags=("own",), over=(OVER,))),
+    "rules in another order": lambda b: _rules(b, LARGE, DENY, PAY),
+    "an owner less": lambda b: _control(b, owners=OWNERS[:2]),
+    "more owners must sign": lambda b: _control(b, threshold=3),
+    "a freezer more": lambda b: _control(b, freezers=(ANA.address, BEN.address)),
     "no mandate": lambda b: replace(b, sweep_mandate=False),
     "a lower fee": lambda b: replace(b, max_total_fee_wei=9),
     "no spending key": lambda b: replace(b, spending=(), gas=None),
@@ -76,7 +101,21 @@ LOOSER: dict[str, Callable[[Bundle], Bundle]] = {
     "a higher payment": lambda b: replace(b, limits=(Limit(ETH, 11, 100),)),
     "a higher day": lambda b: replace(b, limits=(Limit(ETH, 10, 101),)),
     "a new rule": lambda b: replace(b, rules=(*b.rules, Rule("more", "allow", When()))),
-    "a rule less": lambda b: replace(b, rules=()),
+    "a new rule that asks for approvals": lambda b: replace(b, rules=(*b.rules, ASK)),
+    "a wider permission": lambda b: replace(b, rules=(replace(PAY, when=When()), *b.rules[1:])),
+    "another condition": lambda b: _pay(b, When(assets=("X/2",))),
+    "another bound": lambda b: _pay(b, replace(PAY.when, units_at_most=9)),
+    "approvals that ask for less": lambda b: _rules(b, PAY, DENY),
+    "other approvals": lambda b: _rules(b, PAY, DENY, replace(LARGE, approvals=ASK.approvals)),
+    "narrower approvals": lambda b: _rules(b, PAY, DENY, replace(LARGE, when=PAY.when)),
+    "a denial less": lambda b: _rules(b, PAY, LARGE),
+    "a narrower denial": lambda b: _rules(b, PAY, replace(DENY, when=PAY.when), LARGE),
+    "a denial that permits": lambda b: _rules(b, PAY, replace(DENY, verdict="allow"), LARGE),
+    "fewer owners must sign": lambda b: _control(b, threshold=1),
+    "a new owner": lambda b: _control(b, owners=(*OWNERS, OTHER.address)),
+    "another guard": lambda b: _control(b, guard=OTHER.address),
+    "another permit key": lambda b: _control(b, permit_signer=OTHER.address),
+    "a freezer less": lambda b: _control(b, freezers=()),
     "a new token": lambda b: replace(b, tokens=(*b.tokens, Token(Asset("X/2"), PLACE.address))),
     "a higher fee": lambda b: replace(b, max_fee_per_gas_wei=11),
     "a smaller quorum": lambda b: replace(b, administrator_quorum=0),
