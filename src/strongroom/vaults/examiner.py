@@ -69,7 +69,7 @@ class Examiner:
             bundle = policy.active(uow, organisation_id).bundle
             before = snapshots.asked(snapshots.newest(uow, organisation_id, vault.id))
         found = self._read(address, bundle, deployment, before)
-        with self._database.unit(None, system("relay")) as uow:
+        with self._database.unit(organisation_id, system("relay")) as uow:
             vault = service.lock(uow, organisation_id)
             last = snapshots.newest(uow, organisation_id, vault.id)
             previous = None if last is None else snapshots.configuration(last)

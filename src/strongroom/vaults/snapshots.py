@@ -93,6 +93,17 @@ def asked(kept: VaultSnapshot | None) -> Questions:
     )
 
 
+def installed(uow: UnitOfWork, vault: Vault) -> dict[str, str] | None:
+    """Guard and permit key that stand on chain, as the signer is told of them: while the policy is
+    ahead of the chain, a Permit is still theirs. None: nothing is known, the policy counts.
+    """
+    kept = newest(uow, vault.organisation_id, vault.id)
+    if kept is None or kept.configuration["record"] is None:
+        return None
+    signer = kept.configuration["record"]["permit_signer"]
+    return {"guard": kept.configuration["guard"], "permit_signer": signer}
+
+
 def newest(uow: UnitOfWork, organisation_id: UUID, vault_id: UUID) -> VaultSnapshot | None:
     """The vault's last snapshot."""
     return uow.session.scalars(

@@ -88,6 +88,9 @@ GRANT SELECT ON vault_step TO strongroom_worker;
 GRANT SELECT, INSERT ON vault_step_signature TO strongroom_api;
 GRANT SELECT ON vault_step_signature TO strongroom_relay, strongroom_indexer;
 
+-- What the examiner sees that is not ours goes to the organisation's alerts.
+GRANT SELECT, INSERT ON alert TO strongroom_relay;
+
 -- Against a thief with the API's role: what is bound is the relay's and the blocks' alone.
 CREATE FUNCTION vault_step_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
