@@ -153,6 +153,23 @@ contract ConfigureTest is VaultFixture {
         }
     }
 
+    /// Also where the native coin, whose name is zero, is no listed asset.
+    function test_ZeroIsNoDestinationOfAVaultWithoutCoins() public {
+        address bare = _guarded();
+        vm.prank(bare);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IPermitGuard.PermitGuard_DestinationNotAllowable.selector, address(0)
+            )
+        );
+        guard.configure(
+            permitSigner,
+            new IPermitGuard.AssetLimit[](0),
+            _list(address(0)),
+            new address[](0)
+        );
+    }
+
     function test_ADestinationIsNotNamedTwice() public {
         address[] memory twice = new address[](2);
         (twice[0], twice[1]) = (payee, payee);
