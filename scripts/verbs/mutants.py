@@ -4,28 +4,13 @@
 behind one another the case still turns red, because it demands the first one's own refusal.
 """
 
-from dataclasses import dataclass
+from verbs.mutant import PROTOCOL, SIGNER, Mutant, attack
+from verbs.mutants_vault import MUTANTS as VAULT_MUTANTS
 
-SIGNER, PROTOCOL = "src/strongroom_signer", "src/strongroom_protocol"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One line fewer in `file`; `caught_by` is a test's id within the red team's folder."""
-
-    name: str
-    file: str
-    text: str
-    instead: str
-    caught_by: str
-
-
-def attack(case: str) -> str:
-    """The id of a case, `subject.name`."""
-    return f"test_redteam.py::test_attack_is_refused[{case}]"
-
+__all__ = ["MUTANTS", "Mutant", "attack"]
 
 MUTANTS = (
+    *VAULT_MUTANTS,
     Mutant(
         "an intent is used up for ever",
         f"{SIGNER}/honour.py",
@@ -141,7 +126,7 @@ MUTANTS = (
     Mutant(
         "an execution carries enough owners",
         f"{SIGNER}/operations/calls.py",
-        "len(found) >= control.threshold,",
+        "len(found) >= threshold,",
         "True,",
         attack("safe.execution_with_one_owner_twice"),
     ),

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from strongroom_protocol.addresses import Address
+from strongroom_protocol.deployment import Deployment
 from strongroom_protocol.intents import AddressProvenance, FiatPermit, Intent
 from strongroom_protocol.permit import Permit
 from strongroom_protocol.safe import Payment, SafeTx, safe_tx_hash
@@ -23,6 +24,7 @@ from strongroom_protocol.transactions import (
     SignedAuthorization,
     Transaction1559,
 )
+from strongroom_protocol.vault_changes import Change
 from strongroom_signer import second
 from strongroom_signer.errors import Refused
 
@@ -69,6 +71,23 @@ def agreed_payment(chain_id: int, safe: Address, tx: SafeTx, payment: Payment) -
     """
     plain = {"chain_id": chain_id, "safe": safe, "nonce": tx.nonce, **_plain(payment)}
     return _same(safe_tx_hash(chain_id, safe, tx), second.payment, plain)
+
+
+def agreed_change(
+    chain_id: int,
+    tx: SafeTx,
+    change: Change,
+    phase: str,
+    *,
+    vault: Address,
+    guard: Address,
+    deployment: Deployment,
+) -> bytes:
+    """The hash of a step that changes the vault; the second encoder makes it from the change."""
+    where = {"chain_id": chain_id, "safe": vault, "installed": guard, "nonce": tx.nonce}
+    plain = {**where, "multi_send": deployment.multi_send, "phase": phase, **_plain(change)}
+    plain["limits"] = [(limit.token, limit.day_units) for limit in change.limits]
+    return _same(safe_tx_hash(chain_id, vault, tx), second.vault_change, plain)
 
 
 def _plain(item: Any) -> dict[str, Any]:

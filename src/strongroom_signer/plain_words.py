@@ -82,11 +82,15 @@ def _order(body: Body, _bundle: Bundle | None) -> list[str]:
 
 def _policy(body: Body, _bundle: Bundle | None) -> list[str]:
     bundle = body["bundle"]
+    vault = bundle.get("controls") or bundle["vault"]
     people, keys, book = bundle["people"], bundle.get("spending", []), bundle["address_book"]
     return [
         f"POLICY version {bundle['version']}, signed by {len(body['signatures'])} people",
         f"organisation: {bundle['organisation']}",
         *(f"person:       {one['name']} ({', '.join(one['roles'])})" for one in people),
+        f"vault owners: {vault['threshold']} of {', '.join(vault['owners'])}",
+        f"vault guard:  {vault.get('guard', 'the one of this platform')}",
+        f"permit key:   {vault['permit_signer']}",
         *(f"{one['kind']} key:     {one['address']}, {one['threshold']} approve" for one in keys),
         *(f"may be paid:  {one['label']} {one['address']}" for one in book),
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -83,7 +83,9 @@ def load(path: Path, keyring: Keyring) -> SealedConfig:
     if not hmac.compare_digest(seal, keyring.seal(canonical_bytes(document))):
         raise Unfit(f"the seal of {path} is wrong: it was changed, or belongs to another token")
     config = _read(document)
-    if config.keys != keyring.public:
+    # A permit key that was born and not yet sealed does not count until `rotate-permit` ends.
+    others = replace(keyring.public, permit=config.keys.permit)
+    if config.keys != others or not keyring.holds_permit(config.keys.permit):
         raise Unfit("the token's keys are not those of the sealed configuration")
     return config
 

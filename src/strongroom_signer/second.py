@@ -150,6 +150,102 @@ def payment(
     return _signed(_PLACED + _word(chain_id) + _place(safe), _SAFE_TX, *members)
 
 
+def vault_change(
+    *,
+    chain_id: int,
+    safe: bytes,
+    installed: bytes,
+    multi_send: bytes,
+    nonce: int,
+    phase: str,
+    kind: str,
+    **facts: Any,
+) -> bytes:
+    """Safe 1.5.0, the hash of a change of the vault, or of its announcement to the guard that is
+    `installed`: keccak256(abi.encode(to, value, keccak256(data), operation)). No refund, no gas.
+    """
+    to, operation = (safe if kind in _OWN else installed), 0
+    if kind == "replace_guard":
+        guard = facts["guard"]
+        calls = [(safe, _CALL[name] + _place(guard)) for name in ("setModuleGuard", "setGuard")]
+        calls.append((guard, _data(kind, facts)))
+        packed = b"".join(
+            b"\0" + _sized(place, 20) + _word(0) + _word(len(data)) + data for place, data in calls
+        )
+        to, operation = multi_send, 1
+        data = _CALL["multiSend"] + _word(32) + _word(len(packed)) + packed
+        data += bytes(-len(packed) % 32)
+    else:
+        data = _data(kind, facts)
+    if phase == "announce":
+        head = _place(to) + _word(0) + _hash(data) + _word(operation)
+        to, operation, data = installed, 0, _CALL["announce"] + _hash(head)
+    members = (_place(to), _word(0), _hash(data), _word(operation), bytes(5 * 32), _word(nonce))
+    return _signed(_PLACED + _word(chain_id) + _place(safe), _SAFE_TX, *members)
+
+
+_OWN = ("add_owner", "remove_owner", "swap_owner", "change_threshold")
+# The first four bytes of the hash of each function's signature (Safe 1.5.0, PermitGuard).
+_CALL = {
+    name: bytes.fromhex(selector)
+    for name, selector in (
+        ("add_owner", "0d582f13"),
+        ("remove_owner", "f8dc5dd9"),
+        ("swap_owner", "e318b52b"),
+        ("change_threshold", "694e80c3"),
+        ("set_limit", "a53b9cb4"),
+        ("lower_limit", "edae53ef"),
+        ("set_permit_signer", "c8ab7dbf"),
+        ("set_freezers", "4867b9c8"),
+        ("announce_destination", "f2f3606f"),
+        ("revoke_destination", "34460b29"),
+        ("replace_guard", "287d27a6"),
+        ("cancel", "c4d252f5"),
+        ("announce", "6056969b"),
+        ("setGuard", "e19a9dd9"),
+        ("setModuleGuard", "e068df37"),
+        ("multiSend", "8d80ff0a"),
+    )
+}
+_WORDS = {
+    "add_owner": ("owner", "threshold"),
+    "remove_owner": ("previous", "owner", "threshold"),
+    "swap_owner": ("previous", "owner", "new_owner"),
+    "change_threshold": ("threshold",),
+    "set_limit": ("token", "day_units"),
+    "lower_limit": ("token", "day_units"),
+    "set_permit_signer": ("permit_signer",),
+    "announce_destination": ("destination",),
+    "revoke_destination": ("destination",),
+    "cancel": ("change_hash",),
+}
+
+
+def _data(kind: str, facts: dict[str, Any]) -> bytes:
+    """The call data: words in their places; a list stands behind them, its length first."""
+    if kind in _WORDS:
+        return _CALL[kind] + b"".join(_fact(facts[name]) for name in _WORDS[kind])
+    lists = [[_place(one) for one in facts["freezers"]]]
+    head = b""
+    if kind == "replace_guard":
+        limits = [_fact(token) + _word(units, 16) for token, units in facts["limits"]]
+        lists = [limits, [_place(one) for one in facts["destinations"]], *lists]
+        head = _place(facts["permit_signer"])
+    start, tails = len(head) + 32 * len(lists), b""
+    for items in lists:
+        head += _word(start + len(tails))
+        tails += _word(len(items)) + b"".join(items)
+    return _CALL[kind] + head + tails
+
+
+def _fact(value: bytes | int | None) -> bytes:
+    """One word: a number, an address (none = zero, the native coin), a hash."""
+    if isinstance(value, int):
+        return _word(value)
+    value = value or bytes(20)
+    return value if len(value) == 32 else _place(value)
+
+
 def permit(
     *,
     chain_id: int,

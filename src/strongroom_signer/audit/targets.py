@@ -52,7 +52,9 @@ def targets_on(token: TokenSession, *, trial: bool) -> tuple[list[Target], Unrea
 
 
 def _own_keys(token: TokenSession) -> list[Target]:
-    wanted = [(ObjectClass.PRIVATE_KEY, label) for label in (*templates.SIGNING, templates.LOG)]
+    permits = templates.permit_labels(token)[1:]
+    labels = (*templates.SIGNING, *permits, templates.LOG)
+    wanted = [(ObjectClass.PRIVATE_KEY, label) for label in labels]
     wanted.append((ObjectClass.SECRET_KEY, templates.INTEGRITY))
     found = [(label, kind, token.find(kind, label)) for kind, label in wanted]
     return [

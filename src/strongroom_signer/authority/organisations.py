@@ -8,6 +8,7 @@ from strongroom_protocol.addresses import Address
 from strongroom_protocol.authority import bundle_digest, organisation_uuid, parse_bundle
 from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.canonical import parse_json
+from strongroom_protocol.controls import Controls
 from strongroom_signer.errors import Refused, check, require
 from strongroom_signer.house import House
 
@@ -32,6 +33,7 @@ class Organisation:
     people_now: Bundle
     lapses_at: int
     suspended: bool
+    revoked: frozenset[Address]
 
     @property
     def uuid(self) -> str:
@@ -65,6 +67,7 @@ def _read(house: House, ref: bytes, now: int) -> Organisation:
     extended = house.journal.one(
         "SELECT count, root FROM manifest WHERE organisation = ? ORDER BY count DESC LIMIT 1", ref
     )
+    revoked = _revoked(house, ref)
     manifest = extended or (row[1], bundle.account.manifest_root)
     return Organisation(
         ref=ref,
@@ -74,10 +77,21 @@ def _read(house: House, ref: bytes, now: int) -> Organisation:
         vault=Address(row[2]),
         bundle=bundle,
         latest=_bundle(house, ref, bytes(newest)),
-        people_now=_without_revoked(house, ref, bundle),
+        people_now=_without(bundle, revoked),
         lapses_at=min(bundle.valid_until, accepted_at + LAPSE_SECONDS),
         suspended=_is_suspended(house, ref, bundle.version),
+        revoked=revoked,
     )
+
+
+def controls_until(house: House, organisation: Organisation) -> tuple[Controls, ...]:
+    """The vault's controls by each version up to the active one, oldest first."""
+    rows = house.journal.all(
+        "SELECT digest FROM policy WHERE organisation = ? AND version <= ? ORDER BY version",
+        organisation.ref,
+        organisation.bundle.version,
+    )
+    return tuple(_bundle(house, organisation.ref, bytes(row[0])).control for row in rows)
 
 
 def _bundle(house: House, ref: bytes, digest: bytes) -> Bundle:
@@ -119,8 +133,11 @@ def _is_suspended(house: House, ref: bytes, active_version: int) -> bool:
     return row is not None
 
 
-def _without_revoked(house: House, ref: bytes, bundle: Bundle) -> Bundle:
+def _revoked(house: House, ref: bytes) -> frozenset[Address]:
     rows = house.journal.all("SELECT key FROM revocation WHERE organisation = ?", ref)
-    revoked = {bytes(row[0]) for row in rows}
+    return frozenset(Address(bytes(row[0])) for row in rows)
+
+
+def _without(bundle: Bundle, revoked: frozenset[Address]) -> Bundle:
     people = tuple(person for person in bundle.people if person.address not in revoked)
     return bundle if len(people) == len(bundle.people) else replace(bundle, people=people)

@@ -21,6 +21,7 @@ from strongroom_signer.authority.epochs import next_epoch, open_next_epoch
 from strongroom_signer.ceremony import terminal
 from strongroom_signer.ceremony.establish import Founding, both_tokens, establish
 from strongroom_signer.ceremony.keks import check_value
+from strongroom_signer.ceremony.permits import rotate_permit
 from strongroom_signer.ceremony.terminal import say
 from strongroom_signer.clock import SystemClock
 from strongroom_signer.errors import Refused, Unfit
@@ -77,6 +78,7 @@ def _add_seed_verbs(verbs: Any) -> None:
         account.add_argument("--count", type=int, required=True, help="deposit addresses in all")
         account.add_argument("--spending", type=int, default=0, help="spending keys in all")
         account.add_argument("--out", type=Path, required=True)
+    verbs.add_parser("rotate-permit", help="the next permit key, for new and changed vaults")
     verbs.add_parser("rotate-kek", help="wrap all keys under a new KEK, destroy the old one")
     restore = verbs.add_parser("restore", help="the seed back into a new vault token")
     drill = verbs.add_parser("drill", help="try in scratch tokens whether the shares suffice")
@@ -105,6 +107,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> None:
 
 def _verb(name: str) -> Act:
     own: dict[str, Act] = {"init": _init, "epoch": _epoch, "sign-off": _sign_off}
+    own |= {"rotate-permit": rotate_permit}
     if name in own:
         return own[name]
     # Loaded for these alone, so that the running signer holds no code that derives keys.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pkcs11 import ObjectClass, PKCS11Error
@@ -167,7 +167,7 @@ def _seal_config(
     )
     if path.exists():
         found = sealed.load(path, keyring)
-        if found != wanted:
+        if found != replace(wanted, keys=found.keys):
             raise Unfit(
                 f"{path} was sealed with other officers, keys or settings; nothing was changed. "
                 "To begin again, remove the signer's folder and both tokens"

@@ -4,8 +4,8 @@ Every address and all call data are recomputed here; none comes from the request
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.canonical import parse_json
@@ -17,6 +17,7 @@ from strongroom_protocol.signatures import Signature, recover
 from strongroom_signer.authority.organisations import Organisation
 from strongroom_signer.errors import Refused, require
 from strongroom_signer.house import House, Plan
+from strongroom_signer.operations.installed import owners_until_now
 from strongroom_signer.operations.reading import signatures_in
 
 
@@ -37,6 +38,11 @@ class Call:
 def vault_creation(house: House, organisation: Organisation, _members: Members) -> Call:
     """The proxy factory makes the one vault that follows from the bundle."""
     bundle = organisation.bundle
+    require(
+        bundle.vault.adopted is None,
+        "vault_adopted",
+        "this vault is a Safe that was taken in: there is none to be made",
+    )
     return Call(
         house.deployment.proxy_factory,
         house.deployment.create_vault_calldata(bundle),
@@ -72,7 +78,10 @@ def vault_execution(house: House, organisation: Organisation, members: Members) 
         "permit_expired",
         "the Permit has expired and the guard would refuse it; reject the nonce",
     )
-    owners = _owners(organisation, tx_hash, signatures_in(members, "signatures"))
+    known, threshold = owners_until_now(house, organisation), organisation.bundle.control.threshold
+    if "threshold" in members:  # While the policy is ahead of the chain, the chain's is another.
+        threshold = members.integer("threshold", 1, len(known))
+    owners = _owners(known, threshold, tx_hash, signatures_in(members, "signatures"))
     signature = Signature.parse(from_hex(permit["permit_signature"], 65))
     tail = permit_tail(permit["policy_version"], permit["valid_until"], signature)
     safe_tx = SafeTx.from_fields(plan["safe_tx"])
@@ -85,24 +94,24 @@ def vault_execution(house: House, organisation: Organisation, members: Members) 
 
 
 def _owners(
-    organisation: Organisation, tx_hash: bytes, signatures: Any
+    known: frozenset[Address], threshold: int, tx_hash: bytes, signatures: Sequence[Signature]
 ) -> list[tuple[Address, Signature]]:
     """Exactly `threshold` owners' signatures, as the guard wants; more are left out."""
-    control, found = organisation.bundle.control, {}
+    found: dict[Address, Signature] = {}
     for signature in signatures:
         owner = recover(tx_hash, signature)
         require(
-            owner in control.owners,
+            owner in known,
             "owner_unknown",
             f"{checksum(owner)} is no owner of the vault, or signed other bytes",
         )
         found[owner] = signature
     require(
-        len(found) >= control.threshold,
+        len(found) >= threshold,
         "signatures_missing",
-        f"{len(found)} of {control.threshold} owners' signatures are there",
+        f"{len(found)} of {threshold} owners' signatures are there",
     )
-    return sorted(found.items())[: control.threshold]
+    return sorted(found.items())[:threshold]
 
 
 def describe(call: Call) -> Plan:

@@ -82,6 +82,7 @@ def policy_update(house: House, body: dict[str, Any], trace: str) -> dict[str, A
     check_quorum(digest, signatures, administrators, active.administrator_quorum)
     require(now < bundle.valid_until, "policy_lapsed", "the bundle's end has passed")
     _check_spending(house, bundle)
+    _check_controls(house, bundle)
     tightening = is_tightening(organisation.bundle, bundle)
     active_from = now if tightening else now + house.config.loosening_seconds
     with house.journal.unit():
@@ -171,6 +172,16 @@ def _check_permit_signer(house: House, bundle: Bundle) -> None:
         house.config.kind == "cold" or bundle.vault.permit_signer == newest,
         "permit_signer_differs",
         f"the vault's permit signer must be this signer's {checksum(newest)}",
+    )
+
+
+def _check_controls(house: House, bundle: Bundle) -> None:
+    """The vault is handed to no permit signer but one of this token's."""
+    named = bundle.control.permit_signer
+    require(
+        house.config.kind == "cold" or house.keyring.holds_permit(named),
+        "permit_signer_differs",
+        f"{checksum(named)} is no permit key of this signer: a stranger would permit its payments",
     )
 
 

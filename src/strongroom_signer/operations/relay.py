@@ -62,7 +62,8 @@ def _read(house: House, body: dict[str, Any]) -> tuple[attempts.Attempt, Members
         extra = PURPOSES[purpose][1] | {"organisation"}
     else:
         raise Refused("purpose_unknown", f"purposes are cancel, {', '.join(sorted(PURPOSES))}")
-    members = Members(body, "body", COMMON | extra)
+    optional = frozenset({"threshold"}) if purpose == "vault_execution" else frozenset[str]()
+    members = Members(body, "body", COMMON | extra, optional)
     key, ref = house.config.keys.relay, members.hash32("ref")
     number = attempts.read_number(members)
     if purpose == attempts.CANCEL:

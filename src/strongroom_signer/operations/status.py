@@ -26,6 +26,7 @@ def status(house: House, _body: dict[str, Any], _trace: str) -> dict[str, Any]:
         },
         "officers": [checksum(officer) for officer in house.config.officers],
         "officer_quorum": house.config.officer_quorum,
+        "permit_keys": [checksum(key) for key in house.keyring.permit_keys()],
         "log": {"origin": house.config.origin, "public_key": to_hex(keys.log)},
         "journal": {"size": house.journal.size, "head": to_hex(house.journal.head)},
         "pool": _pool_left(house),

@@ -18,17 +18,22 @@ from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.evidence import Approval, Clearance, recover_approvals
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import Withdrawal
-from strongroom_protocol.permit import Permit
 from strongroom_protocol.policy import Verdict
 from strongroom_protocol.rates import RateStatement
 from strongroom_protocol.safe import Payment, SafeTx, payment_safe_tx, rejection_safe_tx
 from strongroom_protocol.signatures import Signature
-from strongroom_signer.agreement import agreed_payment, agreed_permit
+from strongroom_signer.agreement import agreed_payment
 from strongroom_signer.authority.organisations import Organisation, find, require_alive
 from strongroom_signer.errors import require
 from strongroom_signer.house import House, Once, Plan
 from strongroom_signer.operations import judging
 from strongroom_signer.operations.clearances import remember_list_version
+from strongroom_signer.operations.installed import (
+    INSTALLED,
+    Installed,
+    read_installed,
+    sign_permit,
+)
 from strongroom_signer.operations.reading import anything, signature_at
 
 # A rejection only consumes its nonce, so its Permit may wait long for a miner.
@@ -50,11 +55,13 @@ class Asked:
     approvals: tuple[Approval, ...]
     clearance: Any
     rates: tuple[RateStatement, ...]
+    installed: Installed
 
 
 def vault_permit(house: House, body: dict[str, Any], _trace: str) -> Once | Plan:
     """→ {safe_tx_hash, policy_version, valid_until, permit_signature}; dry: the verdict alone."""
-    members = Members(body, "body", {*_NAMES, "clearance", "dry_run"}, judging.OPTIONAL)
+    optional = judging.OPTIONAL | INSTALLED
+    members = Members(body, "body", {*_NAMES, "clearance", "dry_run"}, optional)
     asked = _read(house, members)
     if members.boolean("dry_run"):
         require_alive(house, asked.organisation)
@@ -69,19 +76,7 @@ def vault_permit(house: House, body: dict[str, Any], _trace: str) -> Once | Plan
         return _prepare_rejection(house, asked, request_id)
 
     def sign(plan: Plan) -> Plan:
-        permit = Permit(
-            asked.organisation.vault,
-            asked.safe_tx_hash,
-            plan["policy_version"],
-            plan["valid_until"],
-        )
-        digest = agreed_permit(house.config.chain_id, house.deployment.guard, permit)
-        return {
-            "safe_tx_hash": plan["safe_tx_hash"],
-            "policy_version": plan["policy_version"],
-            "valid_until": plan["valid_until"],
-            "permit_signature": to_hex(house.keyring.permit(digest).to_bytes()),
-        }
+        return sign_permit(house, asked.organisation.vault, asked.installed, plan)
 
     def still() -> None:
         require_alive(house, asked.organisation)
@@ -119,6 +114,7 @@ def _read(house: House, members: Members) -> Asked:
         approvals=members.list("approvals", _approval, maximum=judging.APPROVALS_MAX),
         clearance=members.part("clearance", anything),
         rates=judging.read_rates(members, organisation),
+        installed=read_installed(house, organisation, members),
     )
 
 
@@ -148,14 +144,14 @@ def _check_free(house: House, asked: Asked) -> None:
     """One payment a nonce, and none after its rejection."""
     vault, nonce = asked.organisation.vault, asked.safe_tx.nonce
     paid = house.journal.one(
-        "SELECT intent FROM vault_nonce WHERE vault = ? AND nonce = ? AND kind = 'payment'",
+        "SELECT intent FROM vault_nonce WHERE vault = ? AND nonce = ? AND kind <> 'rejection'",
         vault,
         nonce,
     )
     require(
         paid is None or bytes(paid[0]) == asked.intent_id,
         "safe_nonce_taken",
-        f"nonce {nonce} of this vault belongs to another payment for ever",
+        f"nonce {nonce} of this vault belongs to another payment or change for ever",
     )
     rejected = house.journal.one(
         "SELECT 1 FROM vault_nonce WHERE vault = ? AND kind = 'rejection'"
@@ -189,7 +185,7 @@ def _prepare_rejection(house: House, asked: Asked, request_id: bytes) -> Plan:
         f"{len(approved.approvers)} of {threshold} owners have signed the rejection",
     )
     row = house.journal.one(
-        "SELECT intent FROM vault_nonce WHERE vault = ? AND nonce = ? AND kind = 'payment'",
+        "SELECT intent FROM vault_nonce WHERE vault = ? AND nonce = ? AND kind <> 'rejection'",
         vault,
         nonce,
     )

@@ -26,6 +26,7 @@ from strongroom_signer.operations.relay import relay
 from strongroom_signer.operations.release import release_sweep
 from strongroom_signer.operations.spending import spending_payment
 from strongroom_signer.operations.status import status
+from strongroom_signer.operations.vault_change import vault_change
 from strongroom_signer.operations.vault_permit import vault_permit
 
 # An operation answers at once, or says what is to be signed once: `honour` does that. It runs in a
@@ -41,6 +42,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "manifest_extend": manifest_extend,
     "provenance": provenance,
     "vault_permit": vault_permit,
+    "vault_change": vault_change,
     "spending_payment": spending_payment,
     "gas_topup": gas_topup,
     "fiat_order": fiat_order,

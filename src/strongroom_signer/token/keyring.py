@@ -44,14 +44,26 @@ class Keyring:
             for label in (*templates.SIGNING, templates.LOG)
         }
         self._token = token
+        self._permits = _permits(token)
         self._keks = self._hardened_keks()
         self._integrity = token.need(ObjectClass.SECRET_KEY, templates.INTEGRITY)
         self._leaves: OrderedDict[Address, Any] = OrderedDict()
         self.public = public_keys(token)
 
-    def permit(self, digest: bytes) -> Signature:
-        """Sign a vault's Permit."""
-        return self._sign(self._private[templates.PERMIT], digest, self.public.permit)
+    def permit(self, digest: bytes, signer: Address) -> Signature:
+        """Sign a vault's Permit with the permit key of this address; `holds_permit` says which."""
+        check(self.holds_permit(signer), "a Permit is asked of a key that is here")
+        return self._sign(self._permits[signer], digest, signer)
+
+    def holds_permit(self, signer: Address) -> bool:
+        """Whether this is one of the token's permit keys, of whatever generation."""
+        if signer not in self._permits:  # rotated while this process ran
+            self._permits = _permits(self._token)
+        return signer in self._permits
+
+    def permit_keys(self) -> tuple[Address, ...]:
+        """The permit keys' addresses, oldest first."""
+        return tuple(self._permits)
 
     def relay(self, digest: bytes) -> Signature:
         """Sign a transaction of the relay."""
@@ -123,20 +135,33 @@ class Keyring:
 
 
 def public_keys(token: TokenSession) -> PublicKeys:
-    """The public halves, read from the token (CKA_EC_POINT is DER-wrapped there)."""
+    """The public halves, read from the token; of the permit keys the newest."""
 
-    def point(label: str) -> bytes:
-        wrapped = bytes(token.need(ObjectClass.PUBLIC_KEY, label)[Attribute.EC_POINT])
-        check(wrapped[0] == 4 and wrapped[1] == len(wrapped) - 2, "EC_POINT is an octet string")
-        return wrapped[2:]
+    def address(label: str) -> Address:
+        return address_of_public_key(_point(token, label))
 
     return PublicKeys(
-        permit=address_of_public_key(point(templates.PERMIT)),
-        relay=address_of_public_key(point(templates.RELAY)),
-        attest=address_of_public_key(point(templates.ATTEST)),
-        orders=address_of_public_key(point(templates.ORDERS)),
-        log=point(templates.LOG),
+        permit=address(templates.permit_labels(token)[-1]),
+        relay=address(templates.RELAY),
+        attest=address(templates.ATTEST),
+        orders=address(templates.ORDERS),
+        log=_point(token, templates.LOG),
     )
+
+
+def _permits(token: TokenSession) -> dict[Address, Any]:
+    """Address → private key of every permit key, oldest first."""
+    return {
+        address_of_public_key(_point(token, label)): token.need(ObjectClass.PRIVATE_KEY, label)
+        for label in templates.permit_labels(token)
+    }
+
+
+def _point(token: TokenSession, label: str) -> bytes:
+    """A public key's point (CKA_EC_POINT is DER-wrapped)."""
+    wrapped = bytes(token.need(ObjectClass.PUBLIC_KEY, label)[Attribute.EC_POINT])
+    check(wrapped[0] == 4 and wrapped[1] == len(wrapped) - 2, "EC_POINT is an octet string")
+    return wrapped[2:]
 
 
 def check_backend() -> None:

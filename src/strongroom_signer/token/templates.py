@@ -6,6 +6,7 @@ unextractable signing key: without it the PIN alone would turn the KEK into a de
 
 from __future__ import annotations
 
+from itertools import compress, takewhile
 from typing import Any
 
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
@@ -21,6 +22,7 @@ LOG, ORDERS = "strongroom log", "strongroom orders"
 # The secp256k1 keys that are born in the signer token.
 SIGNING = (PERMIT, RELAY, ATTEST, ORDERS)
 TRANSPORT_BITS = 3072
+PERMITS_MAX = 64
 _ED25519 = bytes.fromhex("06032b6570")  # OID 1.3.101.112 (RFC 8410)
 # PKCS#8 of a secp256k1 key, always 64 bytes: a library that drops leading zeros of the secret
 # would make some blobs shorter and some keys wrong (RFC 5208, RFC 5915).
@@ -101,6 +103,18 @@ def make_seal_key(token: TokenSession) -> None:
         capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
         template={**_STAYS, **_FINAL},
     )
+
+
+def permit_label(generation: int) -> str:
+    """Each rotation makes the next generation; the first has no number."""
+    return PERMIT if generation == 1 else f"{PERMIT} {generation}"
+
+
+def permit_labels(token: TokenSession) -> list[str]:
+    """Of the permit keys in this token, oldest first."""
+    labels = [permit_label(generation) for generation in range(1, PERMITS_MAX + 1)]
+    there = (token.find(ObjectClass.PRIVATE_KEY, label) is not None for label in labels)
+    return list(compress(labels, takewhile(bool, there)))
 
 
 def kek_label(generation: int) -> str:

@@ -17,10 +17,12 @@ import pytest
 
 from strongroom_protocol.addresses import checksum
 from strongroom_protocol.errors import ProtocolError
+from strongroom_protocol.vault_changes import Change
 from strongroom_protocol.wire import HEADER_BYTES, body_length, frame, parse_body
 from strongroom_signer.serve.dispatch import OPERATIONS, Dispatcher
 from strongroom_signer.serve.server import Server
 from tests.factories.parts.place import short_folder
+from tests.integration.strongroom_signer.changes import step
 from tests.integration.strongroom_signer.redteam import fuzz
 from tests.integration.strongroom_signer.redteam.cases.policies import logged, note
 from tests.integration.strongroom_signer.redteam.stage import Scene, Stage, ask, permit, relay
@@ -117,12 +119,15 @@ def lacking(it: Scene) -> list[dict[str, Any]]:
     rejection = company.rejection(it.intent(), 1)
     first = it.desk.company(founded=False).policy_first()
     one = company.administrators[:1]
+    cancelled_one = Change("cancel", change_hash=b"\x11" * 32)
+    lonely = step(it.desk, company, cancelled_one, "now", nonce=2, signers=company.approvers[:1])
     manifest = first["manifest"]
     manifest |= {"officer_signatures": manifest["officer_signatures"][:1]}
     hot, bank = hot_company(it.desk), banked(it.desk)
     signatures, officers = {"signature": "0x" + "11" * 65}, first["officer_signatures"][:1]
     bodies = {
         "vault_permit": [payment, rejection | {"approvals": rejection["approvals"][:1]}],
+        "vault_change": [lonely],
         "policy_first": [first | {"officer_signatures": officers}],
         "policy_update": [company.policy_update(company.next_bundle(), one)],
         "suspend": [{"organisation": company.reference, "version": 1} | signatures],

@@ -8,7 +8,7 @@ __all__ = ["CASES", "SUBJECTS"]
 
 SUBJECTS = (
     "replays", "approvals", "policies", "clearances", "safe", "fees", "sweeps", "spending",
-    "hot_keys", "gas", "fiat", "manifests", "requests", "offline", "rules",
+    "hot_keys", "gas", "fiat", "manifests", "requests", "offline", "rules", "vaults",
 )  # fmt: skip
 
 for subject in SUBJECTS:
