@@ -37,7 +37,7 @@ interface ISafeVault {
         uint256 gasPrice,
         address gasToken,
         address refundReceiver,
-        uint256 nonce
+        uint256 forNonce
     ) external view returns (bytes32 safeTxHash);
 
     /// @notice Reverts unless `signatures` are of `required` different owners over `digest`.
