@@ -11,13 +11,14 @@ from tests.integration.strongroom_signer.people import DAY, Company
 from tests.integration.strongroom_signer.ruled import (
     AGE_SECONDS,
     MEDICINE,
+    PAY,
     asks,
     denies,
     over,
     rates,
     ruled,
 )
-from tests.integration.strongroom_signer.spending import hot_address, hot_intent, spend
+from tests.integration.strongroom_signer.spending import hot_address, hot_intent, key_entry, spend
 
 Body = dict[str, Any]
 NONCES = iter(range(1_000_000))
@@ -130,7 +131,19 @@ def test_a_hot_key_pays_the_own_vault_without_an_entry(desk: Desk) -> None:
     assert desk.get("spending_payment", body)["verdict"] == "denied"
 
 
-def test_the_vault_pays_a_hot_key_only_where_the_book_lists_it(desk: Desk) -> None:
+def test_the_vault_refills_a_hot_key_that_is_past_its_cooling(desk: Desk) -> None:
+    """The founders' key does not cool; one that a later version brings does, by the own clock."""
     company = ruled(desk)
-    verdict = ask(desk, company, to=parse_address(hot_address(company)))
-    assert (verdict["verdict"], verdict["rule_id"]) == ("denied", "address_book")
+    hot = hot_address(company)
+    assert ask(desk, company, to=parse_address(hot))["verdict"] == "allowed"
+    company = desk.company()
+    update = company.next_bundle(spending=[key_entry(hot_address(company))], rules=[PAY])
+    desk.get("policy_update", company.policy_update(update, company.administrators))
+    company.bundle = update
+    wait(desk, company, desk.house.config.loosening_seconds)
+    to = parse_address(hot_address(company))
+    intent = company.intent(desk.vault(company), to=to)
+    body = company.payment(intent, next(NONCES)) | {"dry_run": True}
+    assert desk.refused("vault_permit", body) == "signer.destination_cooling"
+    wait(desk, company, desk.house.config.cooling_seconds - desk.house.config.loosening_seconds)
+    assert ask(desk, company, to=to)["verdict"] == "allowed"

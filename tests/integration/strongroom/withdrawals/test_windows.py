@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from strongroom.withdrawals import rates, repository
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.rates import RateStatement
-from tests.factories.stage import TUSD, Stage
+from tests.factories.chain_stage import TUSD
+from tests.factories.stage import Stage
 
 DAY_SECONDS = 86_400
 DOLLAR = 100 * 10**18
