@@ -45,7 +45,9 @@ def crowd(people: Iterable[Standing]) -> Crowd:
     for place, as_whom in enumerate(people):
         for one in as_whom:
             for role in one.roles:
-                for name in ((role, None), (role, one.department)):
+                found[role, None] = found.get((role, None), 0) | 1 << place
+                if one.department is not None:
+                    name = (role, one.department)
                     found[name] = found.get(name, 0) | 1 << place
     return found
 
@@ -54,11 +56,13 @@ def approving(bundle: Bundle, ids: Collection[str], initiator: str, now: int) ->
     """Whose approval counts for an order of `initiator`, and as whom: never the initiator, nor
     anybody as the initiator's deputy; who signed herself is represented by nobody.
     """
+    signed = [one for one in bundle.people if one.id in ids and one.id != initiator]
+    if not bundle.deputies:
+        return crowd((one,) for one in signed)
     found = []
-    for person in bundle.people:
-        if person.id in ids and person.id != initiator:
-            own, *others = standing(bundle, person, now)
-            found.append((own, *(one for one in others if one.id not in {initiator, *ids})))
+    for person in signed:
+        own, *others = standing(bundle, person, now)
+        found.append((own, *(one for one in others if one.id not in {initiator, *ids})))
     return crowd(found)
 
 
