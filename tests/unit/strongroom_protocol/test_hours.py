@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -43,3 +46,11 @@ def test_no_time_is_too_far_away():
     every = Hours("UTC", DAYS, 0, 24 * 60, False)
     assert every.hold(2**53)
     assert every.hold(-5)
+
+
+def test_zones_are_there_where_the_system_has_none():
+    """A small image may come without the system's files; the package `tzdata` has them."""
+    asked = "from strongroom_protocol.hours import local_time as t; print(t('Asia/Tokyo', 0).hour)"
+    bare = {**os.environ, "PYTHONTZPATH": ""}
+    done = subprocess.run([sys.executable, "-c", asked], env=bare, capture_output=True, text=True)
+    assert done.stdout == "9\n", done.stderr
