@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mutants import MUTANTS
+from tests.contracts.mutants import MUTANTS
 
 REPOSITORY = Path(__file__).parents[2]
 # A condition that only a rare input shows is no condition that tests hold.

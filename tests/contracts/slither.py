@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mutation import REPOSITORY, forge_binary
+from tests.contracts.mutation import REPOSITORY, forge_binary
 
 README = REPOSITORY / "contracts/README.md"
 INSTALL = (
@@ -48,10 +48,12 @@ def findings(slither: str) -> set[str]:
     environment = os.environ | {"PATH": path}
     with tempfile.TemporaryDirectory(prefix="slither-") as folder:
         out, cache, report = (Path(folder) / name for name in ("out", "cache", "report.json"))
-        build = ["build", "--silent", "--build-info", "--out", out, "--cache-path", cache]
-        _run([forge, *build, "contracts", "--skip", "tests/**"], environment)
-        options = ["--ignore-compile", "--foundry-out-directory", out, "--json", report]
-        _run([slither, ".", *options, "--filter-paths", "node_modules", "--fail-none"], environment)
+        places = ("--out", str(out), "--cache-path", str(cache))
+        ours = ("contracts", "--skip", "tests/**")
+        _run(environment, str(forge), "build", "--silent", "--build-info", *places, *ours)
+        read = ("--ignore-compile", "--foundry-out-directory", str(out))
+        tell = ("--filter-paths", "node_modules", "--fail-none", "--json", str(report))
+        _run(environment, slither, ".", *read, *tell)
         answer: dict[str, Any] = json.loads(report.read_text())
     if not answer["success"]:
         raise SystemExit(f"slither failed: {answer['error']}")
@@ -68,7 +70,7 @@ def _place(found: dict[str, Any]) -> str:
     return f"{element['type_specific_fields']['parent']['name']}.{element['name']}"
 
 
-def _run(command: list[str | Path], environment: dict[str, str]) -> None:
+def _run(environment: dict[str, str], *command: str) -> None:
     done = subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
