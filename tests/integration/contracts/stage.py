@@ -135,7 +135,7 @@ class Stage:
 
     def initializer(self, destinations: list[str]) -> bytes:
         """What the vault's address commits to."""
-        kinds = "address address address (address,uint128)[] address[] address[]".split()
+        kinds = ["address", "address", "address", "(address,uint128)[]", "address[]", "address[]"]
         limits = [(ZERO, DAY_WEI), (self.dollar, DAY_UNITS)]
         install = keccak(text=f"install({','.join(kinds)})")[:4] + encode(
             kinds,
