@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
 from strongroom.bootstrap.api import Services
-from strongroom.console import approving, card, pictures, session
+from strongroom.console import approving, card, governing, pictures, session
 from strongroom.console.headers import protect
 from strongroom.db.database import UnitOfWork
 from strongroom.identity import service as identity
@@ -111,6 +111,24 @@ def withdrawal(request: Request, withdrawal_id: UUID, found: Found, viewer: View
     """One withdrawal: what is signed, who signed, every step."""
     context = _read(found, viewer, lambda uow: _detail(uow, viewer, withdrawal_id))
     return templates.TemplateResponse(request, "withdrawal.html", context)
+
+
+@router.get("/policy", response_class=HTMLResponse)
+def policy_page(request: Request, found: Found, viewer: Viewer) -> Response:
+    """The policy in words, who enforces what, and drafts with the signatures they lack."""
+    context = _read(
+        found, viewer, lambda uow: _frame(uow, viewer, "policy") | governing.rules_page(uow)
+    )
+    return templates.TemplateResponse(request, "policy.html", context)
+
+
+@router.get("/address-book", response_class=HTMLResponse)
+def address_book(request: Request, found: Found, viewer: Viewer) -> Response:
+    """The address book: agreed, waiting, and its history."""
+    context = _read(
+        found, viewer, lambda uow: _frame(uow, viewer, "policy") | governing.book_page(uow)
+    )
+    return templates.TemplateResponse(request, "address_book.html", context)
 
 
 def _read(found: Services, viewer: Caller, look: Callable[[UnitOfWork], Answer]) -> Answer:

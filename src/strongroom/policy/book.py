@@ -45,7 +45,8 @@ def propose(uow: UnitOfWork, new: NewEntry, *, kind: Kind = "enter") -> Proposal
     Raises PersonNeeded, ProposalOpen, EntryUnknown (retiring what is not there).
     """
     person = _person(uow)
-    if kind == "retire" and new.address not in {entry.address for entry in entries(uow)}:
+    there = {entry.address for entry in entries(uow)} | set(_first_seen(uow))
+    if kind == "retire" and new.address not in there:
         raise errors.EntryUnknown("The address book has no such entry, so it can't retire.")
     row = BookProposal(
         organisation_id=uow.organisation_id,
@@ -149,6 +150,11 @@ def entries(uow: UnitOfWork) -> list[BookEntry]:
         if row.kind == "enter"
     ]
     return sorted(found, key=lambda entry: (entry.label, entry.address))
+
+
+def settled(uow: UnitOfWork) -> frozenset[bytes]:
+    """Addresses of which the book has said something: of others only the active policy knows."""
+    return frozenset(row.address for row in _rows(uow) if row.outcome == "agreed")
 
 
 def proposals(uow: UnitOfWork, address: Address | None = None) -> list[Proposal]:

@@ -64,15 +64,7 @@ def context(uow: UnitOfWork, told: Told) -> Context:
         "chain_id": organisation.chain_id,
         "guard": told.guard,
         "own": told.own,
-        "book": [
-            {
-                "name": entry.label,
-                "address": checksum(entry.address),
-                "tags": list(entry.tags),
-                "owner": entry.owner,
-            }
-            for entry in book.entries(uow)
-        ],
+        "book": _book(uow, None if active is None else active.bundle),
     }
     if active is not None:
         given |= {
@@ -221,6 +213,30 @@ def bundle_of(view: DraftView) -> Bundle:
     if view.content is None:
         raise errors.DraftInvalid("This draft could not be compiled; its findings say why.")
     return parse_bundle(view.content)
+
+
+def _book(uow: UnitOfWork, active: Bundle | None) -> list[dict[str, Any]]:
+    """The agreed entries, and those of the active policy of which the book never said anything."""
+    agreed = [
+        {
+            "name": entry.label,
+            "address": checksum(entry.address),
+            "tags": list(entry.tags),
+            "owner": entry.owner,
+        }
+        for entry in book.entries(uow)
+    ]
+    settled = book.settled(uow)
+    return agreed + [
+        {
+            "name": entry.label,
+            "address": checksum(entry.address),
+            "tags": list(entry.tags),
+            "owner": entry.owner,
+        }
+        for entry in (() if active is None else active.address_book)
+        if entry.address not in settled
+    ]
 
 
 def _check_agreed(bundle: Bundle, around: Context, findings: Findings) -> None:

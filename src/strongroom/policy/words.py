@@ -207,7 +207,7 @@ def _mandates(bundle: Bundle) -> Iterable[str]:
     if bundle.sweep_mandate:
         yield "Cleared deposits are swept into the vault."
     if bundle.gas is not None:
-        a_day = grouped(Amount(bundle.gas.per_day_wei, Asset("WEI/18"))).replace("WEI", "coins")
+        a_day = grouped(Amount(bundle.gas.per_day_wei, Asset("COINS/18"))).lower()
         yield f"{checksum(bundle.gas.source)} feeds gas, at most {a_day} a day."
     for source in bundle.fiat:
         a_day = grouped(Amount(source.per_day_units, source.asset))
@@ -215,9 +215,9 @@ def _mandates(bundle: Bundle) -> Iterable[str]:
     if bundle.rates is not None:
         names = _listed([one.name for one in bundle.rates.sources], "and")
         yield f"Values are in {bundle.rates.currency.symbol}, by two fresh rates of {names}."
-    gwei = Amount(bundle.max_fee_per_gas_wei, Asset("GWEI/9"))
-    total = Amount(bundle.max_total_fee_wei, Asset("COINS/18"))
-    yield f"Gas costs at most {gwei} each and {total} for one transaction."
+    each = grouped(Amount(bundle.max_fee_per_gas_wei, Asset("GWEI/9"))).removesuffix(" GWEI")
+    total = grouped(Amount(bundle.max_total_fee_wei, Asset("COINS/18"))).removesuffix(" COINS")
+    yield f"Gas costs at most {each} gwei each, and {total} of the native coin a transaction."
     yield f"The policy ends on {_day(bundle.valid_until)}."
 
 

@@ -196,7 +196,14 @@ def test_an_address_enters_a_draft_by_four_eyes_only_and_cools_when_it_is_active
     assert activated is not None
     assert entry.usable_from == activated + timedelta(days=1)
     taken = drafted(stage, source(stage, address_book="agreed"))
-    assert [entry["label"] for entry in (taken.content or {})["address_book"]] == ["Tomorrow"]
+    labels = {entry["label"] for entry in (taken.content or {})["address_book"]}
+    assert labels == {"Tomorrow", "Supplier", "Old partner"}, "the founders' entries stay"
+    gone = NewEntry(parse_address(stage.cast.sanctioned), "Old partner", "x", (), "long over")
+    proposal = _as(stage, people[0], lambda uow: book.propose(uow, gone, kind="retire"))
+    _as(stage, people[1], lambda uow: book.decide(uow, proposal.id, "agreed"))
+    taken = drafted(stage, source(stage, address_book="agreed"))
+    labels = {entry["label"] for entry in (taken.content or {})["address_book"]}
+    assert labels == {"Tomorrow", "Supplier"}
 
 
 def _as(stage: Stage, who: UUID, work: Any) -> Any:
