@@ -45,7 +45,12 @@ def of_recipient(
     paid = dict.fromkeys(known.paid, "an address paid before")
     yield from _alike(recipient, paid | dict(known_names))
     until = (known.usable_from or {}).get(recipient)
-    if until is not None and until > known.now:
+    if until == 0:
+        yield Caution(
+            "not_announced",
+            f"The vault's guard does not let {shown} be paid: it must be announced to it first.",
+        )
+    elif until is not None and until > known.now:
         moment = datetime.fromtimestamp(until, UTC).strftime("%d %b %Y %H:%M")
         yield Caution(
             "cooling", f"{shown} is new in the address book; it can be paid from {moment} UTC on."

@@ -33,6 +33,7 @@ COLOURS = {"good": "32", "attention": "33", "bad": "31"}
 SUBCOMMANDS = {
     "inspect": ("strongroom.cli.vault", "ten health checks of any Safe, and what must change"),
     "adopt": ("strongroom.cli.vault", "what an existing Safe's owners sign to come under guard"),
+    "queue": ("strongroom.cli.vault_queue", "what waits for which number, and what is wrong"),
     "leave": ("strongroom.cli.vault_leave", "leave the custodian with the people's own keys"),
 }
 

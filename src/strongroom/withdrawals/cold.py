@@ -12,7 +12,15 @@ from strongroom.policy import service as policy
 from strongroom.relay import service as relay
 from strongroom.relay.rules import CANCEL_GAS, GAS
 from strongroom.relay.types import Fees
-from strongroom.withdrawals import clearing, counting, errors, lifecycle, offline, repository
+from strongroom.withdrawals import (
+    clearing,
+    counting,
+    errors,
+    lifecycle,
+    offline,
+    rates,
+    repository,
+)
 from strongroom.withdrawals.models import Withdrawal, WithdrawalSigned
 from strongroom.withdrawals.offline import SignedKind
 from strongroom.withdrawals.wallet import intent_of
@@ -96,6 +104,7 @@ def evidence(
         "initiator_signature": to_hex(row.initiator_signature),
         "approvals": [to_hex(one.signature) for one in there],
         "clearance": None if clearance is None else dict(clearance),
+        **rates.evidence(uow, bundle, row.organisation_id),
     }
 
 

@@ -16,7 +16,7 @@ from strongroom.screening import service as screening
 from strongroom.vaults import service as vaults
 from strongroom.vaults import steps as vault_steps
 from strongroom.wallets.service import NATIVE_ASSET
-from strongroom.withdrawals import repository, rules, wallet
+from strongroom.withdrawals import reminding, repository, rules, wallet
 from strongroom.withdrawals.models import Withdrawal
 from strongroom_protocol.addresses import checksum
 from strongroom_protocol.amounts import Amount, Asset
@@ -189,6 +189,7 @@ def advance(uow: UnitOfWork, row: Withdrawal) -> None:
         repository.step(uow, row, "queued", "Screening is clear; it waits for its turn.")
     if row.state == "queued" and (wallet.is_spending(row) or _give_nonce(uow, row)):
         repository.step(uow, row, "awaiting_approval", "It waits for the people to approve.")
+        reminding.begin(uow, row)
         record(uow, row)
 
 

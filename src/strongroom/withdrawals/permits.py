@@ -22,7 +22,7 @@ from strongroom.relay import service as relay
 from strongroom.relay.types import FeeCap
 from strongroom.signing.client import SignerClient
 from strongroom.signing.errors import SignerRefused
-from strongroom.withdrawals import clearing, counting, lifecycle, repository, rules
+from strongroom.withdrawals import clearing, counting, lifecycle, rates, repository, rules
 from strongroom.withdrawals.models import Withdrawal, WithdrawalPermit
 from strongroom_protocol.encoding import from_hex, to_hex
 
@@ -186,6 +186,7 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
             for one in there
         ],
         "clearance": clearance,
+        **rates.evidence(uow, bundle, row.organisation_id),
     }
     turn = row.void_round if kind == "rejection" else 0
     most_wei = bundle.max_total_fee_wei

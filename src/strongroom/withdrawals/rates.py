@@ -69,14 +69,19 @@ def statements(uow: UnitOfWork, organisation_id: UUID, bundle: Bundle) -> list[R
     return found
 
 
-def evidence(uow: UnitOfWork, organisation_id: UUID, bundle: Bundle) -> list[dict[str, Any]]:
-    """The same as the signer is given them; it opens them by itself."""
-    wanted = {(one.source, one.asset) for one in statements(uow, organisation_id, bundle)}
-    return [
+def evidence(uow: UnitOfWork, bundle: Bundle, organisation_id: UUID) -> dict[str, Any]:
+    """The same as the signer is given them, which opens them by itself; nothing where the policy
+    reckons in no currency.
+    """
+    if bundle.rates is None:
+        return {}
+    listed = {one.name for one in bundle.rates.sources}
+    found = [
         {"document": row.document, "signature": to_hex(row.signature)}
         for row in _rows(uow, organisation_id)
-        if (row.source, row.asset) in wanted
+        if row.source in listed
     ]
+    return {"rates": found}
 
 
 def value_units(

@@ -252,6 +252,33 @@ def outdated(uow: UnitOfWork, organisation_id: UUID, version: int) -> Sequence[U
     ).all()
 
 
+def numbered(uow: UnitOfWork, organisation_id: UUID) -> list[Withdrawal]:
+    """What has a Safe nonce and has not ended or been mined, by nonce."""
+    return list(
+        uow.session.scalars(
+            select(Withdrawal)
+            .where(
+                Withdrawal.organisation_id == organisation_id,
+                Withdrawal.safe_nonce.is_not(None),
+                Withdrawal.state.in_(sorted(rules.HOLDS_SLOT)),
+            )
+            .order_by(Withdrawal.safe_nonce, Withdrawal.id)
+        )
+    )
+
+
+def consumed_nonce(uow: UnitOfWork, organisation_id: UUID) -> int:
+    """The highest Safe nonce that a payment of ours, or its rejection, used on chain; -1: none."""
+    last = uow.session.scalar(
+        select(func.max(Withdrawal.safe_nonce)).where(
+            Withdrawal.organisation_id == organisation_id,
+            Withdrawal.bound_at.is_not(None),
+            Withdrawal.state.not_in(sorted(rules.HOLDS_SLOT)),
+        )
+    )
+    return -1 if last is None else int(last)
+
+
 def to_simulate(uow: UnitOfWork) -> Withdrawal | None:
     """The payment that waits for approvals and that the node is to be asked about next."""
     asked = WithdrawalSimulation

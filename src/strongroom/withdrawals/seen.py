@@ -10,7 +10,10 @@ from datetime import datetime
 
 from strongroom.db.database import UnitOfWork
 from strongroom.policy import service as policy
+from strongroom.vaults import room
 from strongroom.vaults import service as vaults
+from strongroom.vaults.configuration import Configuration
+from strongroom.vaults.errors import NotExamined
 from strongroom.withdrawals import rates, repository, wallet
 from strongroom.withdrawals.errors import NotDecodable
 from strongroom.withdrawals.models import Withdrawal
@@ -89,11 +92,25 @@ def known(uow: UnitOfWork, row: Withdrawal, bundle: Bundle) -> Known:
     """What the service knows beside the bytes."""
     organisation_id = row.organisation_id
     paid = repository.paid_before(uow, organisation_id)
+    on_chain = _on_chain(uow) if row.wallet_kind == "vault" else None
     return Known(
         now=int(uow.now.timestamp()),
         paid=frozenset(map(Address, paid)),
+        usable_from=None
+        if on_chain is None or on_chain.record is None
+        else on_chain.record.destinations,
+        owners=None if on_chain is None else on_chain.owners,
+        threshold=None if on_chain is None else on_chain.threshold,
         value_of=lambda asset, units: rates.worth(uow, organisation_id, bundle, asset, units),
     )
+
+
+def _on_chain(uow: UnitOfWork) -> Configuration | None:
+    """The vault as it was last examined, if it was."""
+    try:
+        return room.standing(uow).found
+    except NotExamined:
+        return None
 
 
 def _simulation(

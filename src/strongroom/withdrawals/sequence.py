@@ -7,7 +7,7 @@ nobody waits for a path that all people together can't fill.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strongroom_protocol.bundle import Bundle, Person
 from strongroom_protocol.consent import Demand, approving, remaining, standing
@@ -55,6 +55,10 @@ class Round:
         """Those that can still be filled, if everybody signs."""
         everybody = tuple(one.id for one in self.able)
         return tuple(path for path in demand.paths if not any(self.lacking(path, *everybody)))
+
+    def with_more(self, people: frozenset[str]) -> "Round":
+        """As if these had signed, too."""
+        return replace(self, signed=self.signed | people)
 
     def open_to(self) -> tuple[Person, ...]:
         """Those who may sign and have not."""

@@ -18,6 +18,7 @@ from strongroom.withdrawals import (
     errors,
     lifecycle,
     rates,
+    reminding,
     repository,
     requests,
     seen,
@@ -39,8 +40,8 @@ from strongroom_protocol.rates import RateStatement
 
 __all__ = [
     "advance", "approve", "cancel", "export", "get", "history", "page", "policy_changed", "prepare",
-    "reject", "rejection_data", "reminders", "request", "signing_data", "signing_data_or_none",
-    "take_in", "take_rate", "what_is_seen",
+    "reject", "rejection_data", "remind", "reminders", "request", "signing_data",
+    "signing_data_or_none", "take_in", "take_rate", "what_is_seen",
 ]  # fmt: skip
 
 
@@ -170,6 +171,11 @@ def take_in(uow: UnitOfWork, withdrawal_id: UUID, document: Mapping[str, Any]) -
 def advance(uow: UnitOfWork, withdrawal_id: UUID) -> None:
     """Go as far as it can without people; repeatable. Raises WithdrawalUnknown."""
     lifecycle.advance(uow, repository.lock(uow, _own(uow), withdrawal_id))
+
+
+def remind(uow: UnitOfWork, withdrawal_id: UUID, number: int) -> None:
+    """Remind whoever's turn it is; a number counts once. Raises WithdrawalUnknown."""
+    reminding.remind(uow, repository.lock(uow, _own(uow), withdrawal_id), number)
 
 
 def policy_changed(uow: UnitOfWork, version: int) -> None:

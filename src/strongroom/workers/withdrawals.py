@@ -1,4 +1,4 @@
-"""Jobs of withdrawals: look again at one of them, or at all that an old policy left behind."""
+"""Jobs of withdrawals: look again at one, at all that an old policy left behind, remind people."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,14 @@ def policy_activated(uow: UnitOfWork, payload: Mapping[str, Any], services: Serv
     withdrawals.policy_changed(uow, int(payload["version"]))
 
 
+def remind(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """Somebody's signature is still waited for."""
+    del services
+    withdrawals.remind(uow, UUID(payload["withdrawal_id"]), int(payload["number"]))
+
+
 HANDLERS: dict[str, Handler] = {
     "withdrawals.advance": advance,
+    "withdrawals.remind": remind,
     "policy.activated": policy_activated,
 }

@@ -186,6 +186,9 @@ def test_a_first_payment_and_a_cooling_entry_are_pointed_out():
     known = replace(KNOWN, usable_from={OTHER_PAYEE: NOW + 3_600})
     found = read(payment_safe_tx(TOKEN, OTHER_PAYEE, 5, 3), known)
     assert codes(found) == {"first_payment", "cooling"}
+    unlisted = replace(known, usable_from={OTHER_PAYEE: 0})
+    found = read(payment_safe_tx(TOKEN, OTHER_PAYEE, 5, 3), unlisted)
+    assert codes(found) == {"first_payment", "not_announced"}
     over = replace(known, usable_from={OTHER_PAYEE: NOW})
     assert codes(read(payment_safe_tx(TOKEN, OTHER_PAYEE, 5, 3), over)) == {"first_payment"}
 

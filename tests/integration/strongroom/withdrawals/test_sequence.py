@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from strongroom.kit.errors import StrongroomError
+from strongroom.vaults.examiner import Examiner
 from strongroom.withdrawals import service as withdrawals
-from tests.factories.house import TUSD, sign
+from tests.factories.house import TUSD, person, sign
 from tests.factories.stage import Stage
 
 TREASURY = {"role": "approver", "department": "treasury", "minimum": 1}
@@ -109,3 +110,18 @@ def test_an_approver_sees_lines_cautions_and_digests_of_the_bytes(stage: Stage):
     assert again.cautions == ()
     assert again.simulation is not None
     assert again.simulation.succeeded
+
+
+def test_a_destination_that_the_guard_does_not_know_is_pointed_out(stage: Stage):
+    """The policy lists it, the chain not yet: as the relay's examiner read it there."""
+    newcomer = person("newcomer").address
+    book = [*stage.bundle()["address_book"], {"address": newcomer, "label": "Newcomer"}]
+    stage.update_policy(address_book=book)
+    examiner = Examiner(stage.house.role("relay"), stage.house.node, stage.chain.chain_id)
+    examiner.step()
+    view = stage.awaiting("to a newcomer", amount="5", to=newcomer)
+    with stage.unit() as uow:
+        seen = withdrawals.what_is_seen(uow, view.id)
+    assert seen is not None
+    codes = {one.code for one in seen.cautions}
+    assert {"not_announced", "first_payment"} <= codes
