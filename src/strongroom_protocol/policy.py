@@ -7,7 +7,7 @@ add up; the wallet's own threshold comes on top. A person counts in each demand 
 from dataclasses import dataclass
 from typing import Literal
 
-from strongroom_protocol.addresses import Address, checksum
+from strongroom_protocol.addresses import checksum
 from strongroom_protocol.amounts import UNITS_MAX, Amount
 from strongroom_protocol.bundle import Bundle, Limit, Person
 from strongroom_protocol.consent import APPROVER, Demand, approving, missing
@@ -78,9 +78,9 @@ def _built_in(book: Rulebook, facts: Facts, person: Person | None) -> Verdict | 
     limit = book.limits.get(facts.asset)
     if limit is None:
         return _denied("assets", f"{facts.asset} is not among this policy's assets.")
-    if not _is_known_place(book, facts.destination, facts.vault):
-        where = checksum(facts.destination)
-        return _denied("address_book", f"{where} is not in the address book of this policy.")
+    unknown = _unknown_place(book, facts)
+    if unknown is not None:
+        return _denied("address_book", unknown)
     if not 0 < facts.units <= UNITS_MAX:
         return _denied("units", "A payment of nothing, or beyond 2^256 units, is none.")
     above = above_limit(limit, facts.units, facts.spent_units)
@@ -95,9 +95,18 @@ def _built_in(book: Rulebook, facts: Facts, person: Person | None) -> Verdict | 
     return None if above is None else _denied("float", f"Of this spending key: {above}")
 
 
-def _is_known_place(book: Rulebook, place: Address, vault: Address | None) -> bool:
-    """An entry of the book, or a wallet of the organisation's own."""
-    return place in book.entries or place in book.spending or place == vault
+def _unknown_place(book: Rulebook, facts: Facts) -> str | None:
+    """Why money may not go there at all: it is neither in the book nor, for a spending key, a
+    wallet of the organisation's own. The vault's guard knows the book alone.
+    """
+    place = facts.destination
+    own = place == facts.vault or place in book.spending
+    if place in book.entries or (own and facts.wallet is not None):
+        return None
+    where = checksum(place)
+    if own:
+        return f"{where} is an own wallet; the vault pays it only if the address book lists it."
+    return f"{where} is not in the address book of this policy."
 
 
 def above_limit(limit: Limit, units: int, spent_units: int) -> str | None:

@@ -131,19 +131,30 @@ def test_a_hot_key_pays_the_own_vault_without_an_entry(desk: Desk) -> None:
     assert desk.get("spending_payment", body)["verdict"] == "denied"
 
 
-def test_the_vault_refills_a_hot_key_that_is_past_its_cooling(desk: Desk) -> None:
-    """The founders' key does not cool; one that a later version brings does, by the own clock."""
+def test_the_vault_refills_a_hot_key_that_the_book_lists(desk: Desk) -> None:
+    """Without an entry it does not: its guard knows the book alone. The founders' key is not new."""
     company = ruled(desk)
     hot = hot_address(company)
+    denied = ask(desk, company, to=parse_address(hot))
+    assert (denied["verdict"], denied["rule_id"]) == ("denied", "address_book")
+    book = [*company.bundle["address_book"], {"address": hot, "label": "hot"}]
+    update = company.next_bundle(address_book=book)
+    desk.get("policy_update", company.policy_update(update, company.administrators))
+    company.bundle = update
+    wait(desk, company, desk.house.config.loosening_seconds)
     assert ask(desk, company, to=parse_address(hot))["verdict"] == "allowed"
+
+
+def test_a_spending_key_that_a_later_version_brings_cools(desk: Desk) -> None:
     company = desk.company()
-    update = company.next_bundle(spending=[key_entry(hot_address(company))], rules=[PAY])
+    book = [*company.bundle["address_book"], {"address": hot_address(company), "label": "hot"}]
+    spending = [key_entry(hot_address(company))]
+    update = company.next_bundle(spending=spending, rules=[PAY], address_book=book)
     desk.get("policy_update", company.policy_update(update, company.administrators))
     company.bundle = update
     wait(desk, company, desk.house.config.loosening_seconds)
     to = parse_address(hot_address(company))
-    intent = company.intent(desk.vault(company), to=to)
-    body = company.payment(intent, next(NONCES)) | {"dry_run": True}
-    assert desk.refused("vault_permit", body) == "signer.destination_cooling"
+    body = company.payment(company.intent(desk.vault(company), to=to), next(NONCES))
+    assert desk.refused("vault_permit", body | {"dry_run": True}) == "signer.destination_cooling"
     wait(desk, company, desk.house.config.cooling_seconds - desk.house.config.loosening_seconds)
     assert ask(desk, company, to=to)["verdict"] == "allowed"

@@ -1,6 +1,7 @@
 """How a rule reads, and that each wrong thing is refused at its own place."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ HOURS = {
 DAY = {"window_seconds": 86_400, "per": "initiator"}
 MEDICINE = {"role": "approver", "department": "medicine", "minimum": 1}
 ANY = {"role": "approver", "department": None, "minimum": 1}
-WHEN = {
+WHEN: dict[str, Any] = {
     "initiators": ["ada"],
     "departments": ["finance"],
     "sources": ["vault"],
@@ -35,14 +36,19 @@ WHEN = {
     "hours": HOURS,
     "screening": ["clear", "review"],
 }
-RULE = {"id": "all", "verdict": "approvals", "when": WHEN, "approvals": [[MEDICINE, ANY], [ANY]]}
-RATES = {
+RULE: dict[str, Any] = {
+    "id": "all",
+    "verdict": "approvals",
+    "when": WHEN,
+    "approvals": [[MEDICINE, ANY], [ANY]],
+}
+RATES: dict[str, Any] = {
     "currency": "USD/2",
     "sources": [{"name": "a", "key": "0x" + "11" * 32}, {"name": "b", "key": "0x" + "12" * 32}],
     "age_seconds": 600,
     "deviation_bps": 100,
 }
-BOOK = [
+BOOK: list[dict[str, Any]] = [
     {"address": checksum(PAYEE), "label": "a payee", "tags": ["exchange", "own"], "owner": "Bank"},
     {"address": checksum(OTHER_PAYEE), "label": "a payee"},
 ]
@@ -54,7 +60,7 @@ AMY = {
     "roles": ["auditor"],
     "department": None,
 }
-MEMBERS = {
+MEMBERS: dict[str, Any] = {
     "people": [*document()["people"][:-1], AMY],
     "address_book": BOOK,
     "rates": RATES,

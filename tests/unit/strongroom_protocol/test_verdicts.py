@@ -121,6 +121,16 @@ def test_each_condition(when, facts, matches):
     assert (evaluate(later, replace(FACTS, **facts)).kind == "allowed") is matches
 
 
+def test_the_vault_pays_an_own_wallet_only_where_the_book_lists_it():
+    """Its guard knows the book alone: what it would refuse must not be permitted."""
+    pay = policy(Rule("r", "allow", When(destinations="own_wallets")))
+    verdict = evaluate(pay, replace(FACTS, destination=HOT))
+    assert (verdict.kind, verdict.rule_id) == ("denied", "address_book")
+    assert "an own wallet" in verdict.sentence
+    listed = replace(pay, address_book=(*pay.address_book, Destination(HOT, "Hot")))
+    assert evaluate(listed, replace(FACTS, destination=HOT)).kind == "allowed"
+
+
 def test_a_place_that_is_nobodys_is_denied_whatever_the_rules_say():
     verdict = evaluate(policy(Rule("r", "allow", When())), replace(FACTS, destination=STRANGER))
     assert (verdict.kind, verdict.rule_id) == ("denied", "address_book")
@@ -192,6 +202,7 @@ def test_a_denial_says_what_it_looked_at():
 
 # --- whatever the policy ---------------------------------------------------------------------
 
+LISTED = (PAYEE, OTHER_PAYEE)
 PLACES = st.sampled_from([PAYEE, OTHER_PAYEE, HOT, VAULT])
 BOUND = st.none() | st.integers(0, 6).map(lambda tens: tens * 10)
 OVERS = st.builds(
@@ -284,7 +295,7 @@ PAYMENTS = st.builds(
     wallet=st.sampled_from([None, HOT]),
     screening=st.sampled_from(["clear", "review"]),
     value_units=st.none() | VALUES,
-)
+).map(lambda facts: facts if facts.destination in LISTED else replace(facts, wallet=HOT))
 
 
 def expected(rules, facts):
