@@ -34,9 +34,10 @@ def main() -> int:
     seed = options.seed
     if seed is None:
         seed = int.from_bytes(os.urandom(SEED_BYTES), "big")
-    print(f"seed {seed}, {options.cases} cases", flush=True)
     if options.faults:
+        print(f"seed {seed}, at most {FAULT_CASES} cases a fault", flush=True)
         return plant(seed)
+    print(f"seed {seed}, {options.cases} cases", flush=True)
     with opened_world(accounts_for(options.cases)) as world:
         return compare(world, seed, options.cases)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from strongroom_protocol.facts import Facts
 from strongroom_protocol.rules import Over, Per
+from tests.integration.agreement.acts import COOLING
 from tests.integration.agreement.firm import ASSETS, Firm
 from tests.integration.agreement.model import THREE_HOURS
 from tests.integration.agreement.world import Seen, World
@@ -14,6 +15,7 @@ REFUSALS = {
     "denied": {"signer.policy_denied", "signer.token_unknown"},
     "awaiting_approvals": {"signer.approvals_missing"},
 }
+COOLING_CODE = "signer.destination_cooling"
 WINDOWS = tuple(buckets * THREE_HOURS for buckets in (1, 7, 8, 9, 24, 8 * 31))
 PERS: tuple[Per, ...] = ("organisation", "initiator", "source", "destination")
 
@@ -51,8 +53,10 @@ def _signer_breaches(seen: Seen) -> list[str]:
     found = []
     if signed["ok"] and rules.kind != "allowed":
         found.append(f"the rules say {rules.kind} ({rules.sentence}), the signer permits")
+    if signed["ok"] and _is_cooling(seen):
+        found.append("the destination is cooling, the signer permits")
     if not signed["ok"]:
-        allowed = REFUSALS.get(rules.kind, set[str]())
+        allowed = {COOLING_CODE} if _is_cooling(seen) else REFUSALS.get(rules.kind, set[str]())
         if signed["code"] not in allowed:
             words = f"{signed['code']}: {signed['message']}"
             found.append(f"the rules say {rules.kind} ({rules.sentence}), the signer {words}")
@@ -61,10 +65,16 @@ def _signer_breaches(seen: Seen) -> list[str]:
     return found
 
 
+def _is_cooling(seen: Seen) -> bool:
+    first = seen.firm.first_seen.get(seen.intent.to, 0)
+    return first > 0 and seen.at < first + COOLING
+
+
 def _dry_breaches(seen: Seen) -> list[str]:
     rules, dry = seen.verdict, seen.dry or {}
     if not dry["ok"]:
         known = dry["code"] == "signer.token_unknown" and rules.rule_id == "assets"
+        known |= dry["code"] == COOLING_CODE and _is_cooling(seen)
         return [] if known else [f"the rehearsal was refused: {dry['code']}: {dry['message']}"]
     said = dry["body"]
     mine = {

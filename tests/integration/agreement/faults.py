@@ -113,6 +113,9 @@ FAULTS: dict[str, Fault] = {
         "_WHOSE",
         {"organisation": "", **dict.fromkeys(("initiator", "source", "destination"), " AND ?<>''")},
     ),
+    "signer: new destinations do not cool": _signer(judging, "_check_cooled", lambda *_: None),
+    # PUSH3 86400, TIMESTAMP in `announceDestination`
+    "guard: new destinations do not cool": _guard("6201518042", "6200000042"),
     # PUSH32 -8 in `spentUnits`: the oldest bucket becomes the one after it.
     "guard: a day has 8 buckets": _guard("7f" + "f" * 63 + "8", "7f" + "f" * 63 + "9"),
     # PUSH2 10800

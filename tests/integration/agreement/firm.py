@@ -49,21 +49,57 @@ class Firm(Company):
         self.approvers = [self.key(f"approver {i}") for i in range(len(people["approvers"]))]
         self.genesis["approvers"] = sorted_texts(self.approvers)
         self.bundle = self.bundle_of(self.script)
-        self.parsed: Bundle = parse_bundle(self.bundle)
+        # From when which version is in force.
+        self.versions: list[tuple[int, Bundle]] = [(self.now, parse_bundle(self.bundle))]
+
+    @property
+    def parsed(self) -> Bundle:
+        """The bundle in force at `now`."""
+        return next(bundle for since, bundle in reversed(self.versions) if since <= self.now)
 
     def begin(self, vault: Address) -> None:
         """It was founded just now."""
-        self.vault = vault
+        self.vault, self.founded_at = vault, self.now
+        # When the signer first saw an address of the book; the founders' do not cool.
+        self.first_seen = {entry.address: 0 for entry in self.parsed.address_book}
+        # Raised limits that wait on chain: (asset, units) -> usable from.
+        self.announced: dict[tuple[int, str], int] = {}
         self.permitted = PaidBefore(vault)
         self.guard = GuardModel.founded(self.parsed, self.now)
         self.jams = 0
+
+    @property
+    def owners_asked(self) -> list[Address]:
+        """As many owners as the Safe asks for."""
+        return [key.address for key in self.approvers[: self.parsed.vault.threshold]]
 
     def everybody(self) -> list[Key]:
         """All who sign the first bundle."""
         return [*self.administrators, *self.initiators, *self.approvers]
 
-    def bundle_of(self, script: Body) -> Body:
-        """The bundle's JSON, version 1."""
+    def following(self, changes: Body) -> Body:
+        """The next version's JSON."""
+        kept = ("tokens", "deputies", "valid_until")
+        new = self.bundle_of({**self.script, **changes}, self.bundle["vault"])
+        later = {name: self.bundle[name] for name in kept if name in self.bundle}
+        return self.next_bundle(
+            **{
+                **new,
+                **later,
+                "version": self.bundle["version"] + 1,
+                "previous": to_hex(self.digest),
+            }
+        )
+
+    def adopt(self, bundle: Body, delay: int) -> None:
+        """The signer took it `now`; rules differ, so it loosens and waits."""
+        self.bundle = bundle
+        self.versions.append((self.now + delay, parse_bundle(bundle)))
+        for entry in self.versions[-1][1].address_book:
+            self.first_seen.setdefault(entry.address, self.now)
+
+    def bundle_of(self, script: Body, vault: Body | None = None) -> Body:
+        """The bundle's JSON, version 1 unless `vault` tells how it began."""
         first = self._first_bundle()
         listed = [ASSETS[i] for i in script["assets"]]
         contracts = [self.tokens[i] for i in script["assets"]]
@@ -90,7 +126,8 @@ class Firm(Company):
         return {
             **first,
             "people": self._people(script["people"]),
-            "vault": {
+            "vault": vault
+            or {
                 **first["vault"],
                 "owners": sorted_texts(self.approvers),
                 "threshold": script["threshold"],
@@ -135,7 +172,7 @@ class Firm(Company):
 
     def body_of(self, step: Body, intent: Withdrawal, now: int) -> Body:
         """The request for a Permit, with all evidence."""
-        self.initiator, self.now = self.initiators[step["initiator"]], now
+        self.initiator = self.initiators[step["initiator"]]
         keys = [self.approvers[i] for i in step["approvers"]]
         rates = [rate(ASSETS[step["asset"]], now, *one) for one in step["rates"]]
         return {

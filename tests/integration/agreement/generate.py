@@ -22,14 +22,14 @@ RULES_MAX = 9
 DAY = 86_400
 
 
-def script_of(rng: Random) -> Body:
-    """One organisation. Rules that the language refuses are left out by `usable`."""
+def script_of(rng: Random, before: Body | None = None) -> Body:
+    """One organisation, or what is new in its next version (book, limits, rules). Rules that the
+    language refuses are left out by `usable`.
+    """
+    if before is not None:
+        return _with_rules(rng, before | _book_and_limits(rng, before["assets"]))
     assets = sorted(rng.sample(range(len(ASSETS)), rng.choice((2, 3, 3))))
     approvers = [rng.choice(DEPARTMENTS) for _ in range(rng.choice((2, 3, 4)))]
-    book = [
-        {"place": place, "tags": sorted(rng.sample(TAGS, rng.choice((0, 0, 1, 2))))}
-        for place in sorted(rng.sample(range(len(PLACES)), rng.randint(2, 5)))
-    ]
     script: Body = {
         "people": {
             "initiators": [rng.choice(DEPARTMENTS) for _ in range(2)],
@@ -37,12 +37,23 @@ def script_of(rng: Random) -> Body:
         },
         "threshold": rng.randint(1, min(3, len(approvers))),
         "assets": assets,
-        "limits": [_limits(rng, asset) for asset in assets],
-        "book": book,
+        **_book_and_limits(rng, assets),
         "deputies": _deputies(rng, len(approvers)),
         "hot": rng.random() < 0.4,
         "rates": _rates() if rng.random() < 0.7 else None,
     }
+    return _with_rules(rng, script)
+
+
+def _book_and_limits(rng: Random, assets: list[int]) -> Body:
+    book = [
+        {"place": place, "tags": sorted(rng.sample(TAGS, rng.choice((0, 0, 1, 2))))}
+        for place in sorted(rng.sample(range(len(PLACES)), rng.randint(2, 5)))
+    ]
+    return {"book": book, "limits": [_limits(rng, asset) for asset in assets]}
+
+
+def _with_rules(rng: Random, script: Body) -> Body:
     script["rules"] = [
         rule
         for i in range(rng.randint(1, RULES_MAX))
@@ -83,7 +94,7 @@ def step_of(rng: Random, firm: Firm, now: int) -> Body:
     """The next payment of this organisation."""
     script = firm.script
     asset = rng.choice(script["assets"]) if rng.random() < 0.97 else rng.randrange(len(ASSETS))
-    listed = [one["place"] for one in script["book"]]
+    listed = [PLACES.index(one.address) for one in firm.parsed.address_book]
     to = rng.choice(listed) if rng.random() < 0.9 else rng.randrange(OWN_WALLET + 1)
     approvers = list(range(len(firm.approvers)))
     few = rng.random() < 0.25

@@ -81,7 +81,7 @@ class GuardModel:
         limits = zip(bundle.tokens, bundle.limits, strict=True)
         return cls(
             {token.contract or ZERO: limit.per_day_units for token, limit in limits},
-            {entry.address: now for entry in bundle.address_book},
+            dict.fromkeys(bundle.vault.destinations, now),
         )
 
     def spent(self, token: Address, now: int) -> int:

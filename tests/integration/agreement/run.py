@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from tests.integration.agreement.acts import act_of, play
 from tests.integration.agreement.compare import Tally, breaches, histories, sums
 from tests.integration.agreement.firm import Body, Firm
 from tests.integration.agreement.generate import moved_on, script_of, step_of
@@ -73,10 +74,16 @@ def _episode(world: World, rng: Random, cases: int, report: Report, told: Told, 
     steps: dict[str, list[Body]] = {firm.name: [] for firm in firms}
     for _ in range(ROUNDS):
         world.desk.clock.advance(moved_on(rng, world.now) - world.now)
+        for firm in firms:
+            firm.now = world.now
+        acts = [(firm, act) for firm in firms if (act := act_of(rng, firm))]
+        wrong = play(world, acts)
+        done = {firm.name: act for firm, act in acts}
         asked = [(firm, step_of(rng, firm, world.now)) for firm in firms]
         for firm, step in asked:
-            steps[firm.name].append(step | {"after": world.now - began})
-        wrong = _compared(world, asked, [rng.getrandbits(16)], report.tally)
+            act = {"act": done[firm.name]} if firm.name in done else {}
+            steps[firm.name].append(step | act | {"after": world.now - began})
+        wrong += _compared(world, asked, [rng.getrandbits(16)], report.tally)
         told(report.cases)
         if wrong:
             firm = wrong[0][0]
@@ -110,11 +117,17 @@ def replayed(world: World, script: Body, steps: list[Body]) -> list[str]:
     (firm,) = world.found([script])
     began = world.now
     for step in steps:
-        world.desk.clock.advance(began + step["after"] - world.now)
-        wrong = _compared(world, [(firm, step)], list(range(48)), Tally())
+        world.desk.clock.advance(began + step["after"] - world.now - 1)
+        wrong = play(world, [(firm, step["act"])] if "act" in step else [])
+        wrong += _compared(world, [(firm, step)], list(range(48)), Tally())
         if wrong:
             return [words for _, words in wrong]
     return []
+
+
+def _kinds(wrong: list[str]) -> set[str]:
+    """What breaches are about: what is wrong with a script that makes no sense is another matter."""
+    return {" ".join(words.split()[:3]) for words in wrong}
 
 
 def shrunk(world: World, breach: Breach) -> Breach:
@@ -129,7 +142,7 @@ def shrunk(world: World, breach: Breach) -> Breach:
             fewer = best.steps[:start] + best.steps[min(start + size, len(best.steps) - 1) :]
             trials += 1
             words = replayed(world, best.script, fewer)
-            if words:
+            if _kinds(words) & _kinds(breach.words):
                 best = Breach(words, best.script, fewer)
             else:
                 start += size

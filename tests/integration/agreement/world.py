@@ -21,7 +21,6 @@ from strongroom_protocol.permit import Permit
 from strongroom_protocol.policy import Verdict, evaluate
 from strongroom_protocol.rates import value_units
 from strongroom_protocol.safe import (
-    SafeTx,
     exec_calldata,
     pack_signatures,
     payment_safe_tx,
@@ -38,9 +37,11 @@ from strongroom_signer.settings import Settings
 from strongroom_signer.token.pins import Pin
 from tests.factories.parts.anvil import fresh_chain
 from tests.factories.parts.place import short_folder
+from tests.integration.agreement.acts import COOLING
 from tests.integration.agreement.firm import ASSETS, Body, Firm, rate
 from tests.integration.agreement.model import Paid
 from tests.integration.agreement.node import Mined, Node
+from tests.integration.agreement.sending import execution, parsed
 from tests.integration.strongroom_signer.conftest import START, Desk, opened_desk
 from tests.integration.strongroom_signer.people import CHAIN_ID, Key
 
@@ -104,11 +105,9 @@ class World:
         self.node.found(creations, [firm.vault for firm in firms], self.now)
         return firms
 
-    def ask_all(self, bodies: Sequence[Body]) -> list[Body]:
+    def ask_all(self, bodies: Sequence[Body], op: str = "vault_permit") -> list[Body]:
         """The signer's answers, in batches."""
-        asked = [
-            ({"op": "vault_permit", "trace": "agreement", "body": body}, False) for body in bodies
-        ]
+        asked = [({"op": op, "trace": "agreement", "body": body}, False) for body in bodies]
         found: list[Body] = []
         for start in range(0, len(asked), BATCH_MAX):
             found += self.desk.dispatcher.answer_all(asked[start : start + BATCH_MAX])
@@ -137,6 +136,8 @@ class World:
 
     def round(self, steps: Sequence[tuple[Firm, Body]]) -> list[Seen]:
         """All of them at this moment; what was permitted is mined, everything else is tried."""
+        for firm, _ in steps:
+            firm.now = self.now
         seen = [self.judged(firm, step) for firm, step in steps]
         rehearsed = [one for one in seen if one.step["dry"]]
         dry = self.ask_all([one.body | {"dry_run": True} for one in rehearsed])
@@ -163,7 +164,7 @@ class World:
         for one, answer in zip(jammed, answers, strict=True):
             assert answer["ok"], answer
             safe_tx = rejection_safe_tx(one.firm.vault, one.firm.safe_nonce)
-            calls.append(_execution(one.firm, safe_tx, _rejecting(one), answer["body"]))
+            calls.append(execution(one.firm, safe_tx, _rejecting(one), answer["body"]))
         for one, fate in zip(jammed, self.node.paid(calls, self.now), strict=True):
             assert fate.error is None, fate
             one.firm.safe_nonce += 1
@@ -191,7 +192,8 @@ class World:
             one.forged = fate
 
     def _permit_by_hsm(self, digest: bytes) -> Signature:
-        return self.desk.house.keyring.permit(digest)
+        house = self.desk.house
+        return house.keyring.permit(digest, house.config.keys.permit)
 
     def _permit_by_thief(self, digest: bytes) -> Signature:
         return Signature.parse(from_hex(THIEF.sign(digest)))
@@ -202,7 +204,7 @@ class World:
         tx_hash = safe_tx_hash(CHAIN_ID, firm.vault, safe_tx)
         permit = Permit(firm.vault, tx_hash, firm.parsed.version, self.now + 60)
         signature = sign(permit.digest(CHAIN_ID, self.desk.house.deployment.guard))
-        people = [(key.address, _parsed(key.sign(tx_hash))) for key in firm.approvers]
+        people = [(key.address, parsed(key.sign(tx_hash))) for key in firm.approvers]
         signatures = pack_signatures(people[: firm.parsed.vault.threshold])
         tail = permit_tail(permit.policy_version, permit.valid_until, signature)
         return firm.vault, exec_calldata(safe_tx, signatures + tail)
@@ -215,7 +217,7 @@ class World:
             (firm.approvers[i].address, approval["safe_tx_signature"])
             for i, approval in zip(one.step["approvers"], one.body["approvals"], strict=True)
         ]
-        return _execution(firm, safe_tx, signed, one.signed["body"])
+        return execution(firm, safe_tx, signed, one.signed["body"])
 
     def _remember(self, one: Seen) -> None:
         facts, firm = one.facts, one.firm
@@ -228,17 +230,6 @@ class World:
         if one.chain is not None and one.chain.error is None:
             firm.safe_nonce += 1
             firm.guard.mined.append((self.now, one.intent.token, facts.units))
-
-
-def _execution(
-    firm: Firm, safe_tx: SafeTx, signed: Sequence[tuple[Address, str]], answer: Body
-) -> tuple[Address, bytes]:
-    """Where to and what: a Safe transaction with its people's signatures and its Permit."""
-    people = [(address, _parsed(text)) for address, text in signed]
-    packed = pack_signatures(people[: firm.parsed.vault.threshold])
-    permit = _parsed(answer["permit_signature"])
-    tail = permit_tail(answer["policy_version"], answer["valid_until"], permit)
-    return firm.vault, exec_calldata(safe_tx, packed + tail)
 
 
 def _rejecting(one: Seen) -> list[tuple[Address, str]]:
@@ -256,10 +247,6 @@ def _rejection(one: Seen) -> Body:
     ]
     more = {"kind": "rejection", "approvals": approvals, "clearance": None}
     return {name: value for name, value in one.body.items() if name != "rates"} | more
-
-
-def _parsed(signature: str) -> Signature:
-    return Signature.parse(from_hex(signature))
 
 
 @contextmanager
@@ -280,7 +267,7 @@ def opened_world(accounts: int) -> Iterator[World]:
             signer_pin=Pin(files=(folder / "signer.pin",)),
             vault_pin=Pin(files=(folder / "vault-a.pin", folder / "vault-b.pin")),
         )
-        desk = stack.enter_context(opened_desk(settings, accounts))
+        desk = stack.enter_context(opened_desk(settings, accounts, cooling_seconds=COOLING))
         chain = stack.enter_context(fresh_chain())
         node = stack.enter_context(closing(Node(chain, desk.house.deployment, START)))
         yield World(desk, node)
