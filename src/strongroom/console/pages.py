@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
 from strongroom.bootstrap.api import Services
-from strongroom.console import approving, card, governing, pictures, session
+from strongroom.console import approving, card, governing, pictures, session, vault
 from strongroom.console.headers import protect
 from strongroom.db.database import UnitOfWork
 from strongroom.identity import service as identity
@@ -111,6 +111,13 @@ def withdrawal(request: Request, withdrawal_id: UUID, found: Found, viewer: View
     """One withdrawal: what is signed, who signed, every step."""
     context = _read(found, viewer, lambda uow: _detail(uow, viewer, withdrawal_id))
     return templates.TemplateResponse(request, "withdrawal.html", context)
+
+
+@router.get("/vault", response_class=HTMLResponse)
+def vault_page(request: Request, found: Found, viewer: Viewer) -> Response:
+    """How the vault stands on chain, its health, and what the policy wants changed."""
+    context = _read(found, viewer, lambda uow: _frame(uow, viewer, "vault") | vault.page(uow))
+    return templates.TemplateResponse(request, "vault.html", context)
 
 
 @router.get("/policy", response_class=HTMLResponse)

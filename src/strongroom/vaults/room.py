@@ -9,6 +9,8 @@ from strongroom.vaults.configuration import Configuration
 from strongroom.vaults.health import Health, judge
 from strongroom.vaults.models import VaultSnapshot
 from strongroom_protocol.addresses import Address, checksum
+from strongroom_protocol.amounts import Amount, grouped
+from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.vault_changes import Change
 
@@ -36,36 +38,48 @@ def standing(uow: UnitOfWork) -> Standing:
     return Standing(kept, found, judge(found, deployment))
 
 
-def words(change: Change) -> str:
-    """The change in one sentence."""
-    return _WORDS[change.kind](change)
+def words(change: Change, bundle: Bundle | None = None) -> str:
+    """The change in one sentence; with the bundle's names and assets where it knows them."""
+    return _WORDS[change.kind](change, _Speaker(bundle))
 
 
-def _asset(change: Change) -> str:
-    return "the native coin" if change.token is None else f"the token {checksum(change.token)}"
+@dataclass(frozen=True, slots=True)
+class _Speaker:
+    bundle: Bundle | None
+
+    def who(self, address: Address) -> str:
+        person = None if self.bundle is None else self.bundle.person_of(address)
+        return f"{person.name} {checksum(address)}" if person is not None else checksum(address)
+
+    def people(self, addresses: tuple[Address, ...]) -> str:
+        return ", ".join(map(self.who, addresses)) or "nobody"
+
+    def limit(self, change: Change) -> str:
+        token = None if self.bundle is None else self.bundle.token_of(change.token)
+        if token is not None:
+            amount = grouped(Amount(change.day_units, token.asset))
+            return f"of {token.asset.symbol} to {amount} {token.asset.symbol} a day"
+        asset = "the native coin" if change.token is None else checksum(change.token)
+        return f"of {asset} to {change.day_units} units a day"
 
 
-def _list(addresses: tuple[Address, ...]) -> str:
-    return ", ".join(map(checksum, addresses)) or "nobody"
-
-
-_WORDS: Mapping[str, Callable[[Change], str]] = {
-    "add_owner": lambda c: (
-        f"Add the owner {checksum(c.owner)}; {c.threshold} signatures are then needed."
+_WORDS: Mapping[str, Callable[[Change, _Speaker], str]] = {
+    "add_owner": lambda c, say: (
+        f"Add the owner {say.who(c.owner)}; {c.threshold} signatures are then needed."
     ),
-    "remove_owner": lambda c: (
-        f"Remove the owner {checksum(c.owner)}; {c.threshold} signatures are then needed."
+    "remove_owner": lambda c, say: (
+        f"Remove the owner {say.who(c.owner)}; {c.threshold} signatures are then needed."
     ),
-    "swap_owner": lambda c: f"Replace the owner {checksum(c.owner)} by {checksum(c.new_owner)}.",
-    "change_threshold": lambda c: f"Let {c.threshold} signatures be needed.",
-    "set_limit": lambda c: f"Set the limit of {_asset(c)} to {c.day_units} units a day.",
-    "lower_limit": lambda c: f"Lower the limit of {_asset(c)} to {c.day_units} units a day.",
-    "set_permit_signer": lambda c: f"Let the key {checksum(c.permit_signer)} issue Permits.",
-    "set_freezers": lambda c: f"Let these freeze the vault: {_list(c.freezers)}.",
-    "announce_destination": lambda c: (
+    "swap_owner": lambda c, say: f"Replace the owner {say.who(c.owner)} by {say.who(c.new_owner)}.",
+    "change_threshold": lambda c, _: f"Let {c.threshold} signatures be needed.",
+    "set_limit": lambda c, say: f"Set the limit {say.limit(c)}.",
+    "lower_limit": lambda c, say: f"Lower the limit {say.limit(c)}.",
+    "set_permit_signer": lambda c, _: f"Let the key {checksum(c.permit_signer)} issue Permits.",
+    "set_freezers": lambda c, say: f"Let these freeze the vault: {say.people(c.freezers)}.",
+    "announce_destination": lambda c, _: (
         f"Let {checksum(c.destination)} be paid, once its cooling time is over."
     ),
-    "revoke_destination": lambda c: f"Let {checksum(c.destination)} not be paid any more.",
-    "replace_guard": lambda c: f"Replace the guard by {checksum(c.guard)}.",
-    "cancel": lambda c: f"Take back the announcement {to_hex(c.change_hash)}.",
+    "revoke_destination": lambda c, _: f"Let {checksum(c.destination)} not be paid any more.",
+    "replace_guard": lambda c, _: f"Replace the guard by {checksum(c.guard)}.",
+    "cancel": lambda c, _: f"Take back the announcement {to_hex(c.change_hash)}.",
 }

@@ -1,0 +1,117 @@
+"""The vault's page in a browser: how it stands, what is to change, who leaves."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from strongroom.policy import service as policy
+from strongroom.vaults import service
+from strongroom.vaults.leaving import paper
+from strongroom.vaults.room import standing
+from strongroom_protocol.addresses import checksum
+from strongroom_protocol.vault_changes import change_document
+from tests.factories.governed import Governing, chain_of_the_past
+from tests.factories.house import person
+from tests.factories.parts.anvil import Chain
+from tests.factories.safes import signed
+from tests.factories.serving import served
+from tests.factories.stage import Stage
+from tests.factories.staged import stage
+
+__all__ = ["stage"]
+
+SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+PICTURES = Path(__file__).parents[2] / ".strongroom-pictures"
+
+
+@pytest.fixture(scope="module")
+def anvil_of_module() -> Iterator[Chain]:
+    with chain_of_the_past() as chain:
+        yield chain
+
+
+@pytest.fixture(scope="module")
+def governing(stage: Stage) -> Governing:
+    """A policy that wants another person and another limit; its people have begun."""
+    made = Governing(stage)
+    made.look()
+    newcomer = person("noor, new approver")
+    with stage.unit() as uow:
+        content = policy.active(uow, stage.id).content
+        bundle = policy.active(uow, stage.id).bundle
+        guard = service.platform(uow, stage.chain.chain_id).deployment.guard
+    limits = [dict(one) for one in content["limits"]]
+    limits[0]["per_day_units"] = str(50 * 10**18)
+    owners = sorted([*map(checksum, bundle.control.owners), newcomer.address], key=str.lower)
+    noor = {
+        "id": "noor",
+        "name": "Noor",
+        "address": newcomer.address,
+        "roles": ["approver"],
+        "department": "board",
+    }
+    made.update_policy(
+        newcomer,
+        people=[*content["people"], noor],
+        limits=limits,
+        controls={
+            "owners": owners,
+            "threshold": bundle.control.threshold,
+            "guard": checksum(guard),
+            "permit_signer": checksum(bundle.control.permit_signer),
+            "freezers": [],
+        },
+    )
+    made.look()
+    step = made.propose(change_document(made.pending()[0].change))
+    made.sign(step.id, stage.cast.amir)
+    return made
+
+
+def test_the_page_shows_the_vault_its_health_and_what_is_to_change(
+    stage: Stage, governing: Governing, browser: Browser
+) -> None:
+    with served(stage) as site:
+        token = site.token("amir", stage.cast.amir, "approver")
+        for name, size in SIZES.items():
+            context = browser.new_context(base_url=site.url, viewport=size)  # type: ignore[arg-type]
+            page = context.new_page()
+            page.goto("/console/sign-in")
+            page.get_by_label("Token").fill(token)
+            page.get_by_role("button", name="Sign in").click()
+            page.get_by_role("link", name="Vault").click()
+            if name == "desk":
+                expect(page.get_by_role("heading", name="Health: 100 of 100")).to_be_visible()
+                expect(page.get_by_role("heading", name="2 of 3 owners sign")).to_be_visible()
+                expect(page.get_by_text("1 of 2 signed (Amir)")).to_be_visible()
+                expect(page.get_by_text("Add the owner Noor")).to_have_count(2)
+                expect(
+                    page.get_by_text("Lower the limit of ETH to 50 ETH a day")
+                ).to_be_visible()
+                expect(page.get_by_label("Look at this first")).to_have_count(0)
+                _announce_exit(stage, governing)
+                page.reload()
+            expect(page.get_by_label("Look at this first")).to_contain_text("that they leave")
+            _fits(page)
+            PICTURES.mkdir(exist_ok=True)
+            page.screenshot(path=PICTURES / f"vault-{name}.png", full_page=True)
+            context.close()
+
+
+def _announce_exit(stage: Stage, governing: Governing) -> None:
+    with stage.unit() as uow:
+        module = service.platform(uow, stage.chain.chain_id).deployment.exit
+        found = standing(uow).found
+    sheet = paper(found, "announce", stage.chain.chain_id, module)
+    people = (stage.cast.amir, stage.cast.bea)
+    data = sheet.calldata(found, [signed(one, sheet.structure, sheet.domain) for one in people])
+    house = stage.house
+    house.send({"from": house.money, "to": checksum(sheet.to), "data": "0x" + data.hex()})
+    governing.look()
+
+
+def _fits(page: Page) -> None:
+    wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert not wide, "the page is wider than the screen"
