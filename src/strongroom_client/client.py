@@ -208,6 +208,15 @@ class Strongroom:
         """Hand in an approver's signatures."""
         return dict(self._http.post(f"/v1/withdrawals/{withdrawal_id}/approvals", signatures, key))
 
+    def vault_queue(self) -> Json:
+        """Return what is wrong with the vault's numbered transactions, and who signs to mend it."""
+        return dict(self._http.get("/v1/vault/queue"))
+
+    def state_rate(self, document: Json, signature: str, key: str | None = None) -> Json:
+        """Hand in a price, signed by one of the policy's sources."""
+        body = {"document": document, "signature": signature}
+        return dict(self._http.post("/v1/rates", body, key))
+
     def export_withdrawal(self, withdrawal_id: str, policies_after: int = 0) -> Json:
         """Return a cold wallet's file for `strongroom-signer deliver`, with the policies after the
         version that the offline machine has.

@@ -103,7 +103,7 @@ def _approve_in_browser(
     card.get_by_text("Compare with your device").click()
     _picture(page, f"approval-{handle}-{size['width']}")
     card.get_by_role("button", name="Sign with my wallet").click()
-    expect(card.locator(".answer")).to_contain_text("Signed.")
+    expect(card.locator(".sign .answer")).to_contain_text("Signed.")
     assert complaints == []
     context.close()
 

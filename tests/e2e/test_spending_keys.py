@@ -103,7 +103,7 @@ def test_p5_an_approver_signs_a_keys_order_in_the_browser(
     expect(card).to_contain_text("a hot spending key")
     expect(card).to_contain_text(keys.hot)
     card.get_by_role("button", name="Sign with my wallet").click()
-    expect(card.locator(".answer")).to_contain_text("It waits for somebody else.")
+    expect(card.locator(".sign .answer")).to_contain_text("It waits for somebody else.")
     context.close()
     _approve(cast, "chen", keys.hot, order)
     done = _wait(cast, order["id"], ENDED)
