@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from strongroom_protocol.addresses import ZERO, parse_address
+from strongroom_protocol.addresses import ZERO, checksum, parse_address
 from strongroom_protocol.windows import BUCKET_SECONDS
 from tests.integration.strongroom_signer.conftest import Desk
-from tests.integration.strongroom_signer.people import DAY, Company
+from tests.integration.strongroom_signer.people import DAY, LATER, Company
 from tests.integration.strongroom_signer.ruled import (
     AGE_SECONDS,
     MEDICINE,
@@ -112,6 +112,30 @@ def test_windows_are_counted_apart(desk: Desk) -> None:
     assert desk.get("spending_payment", again)["verdict"] == "denied"
 
 
+def test_another_destination_and_another_initiator_have_windows_of_their_own(desk: Desk) -> None:
+    company = desk.company(founded=False)
+    people = [dict(one) for one in company.bundle["people"]]
+    people[3]["roles"] = ["approver", "initiator"]
+    book = [*company.bundle["address_book"], {"address": checksum(LATER), "label": "later"}]
+    rules = [
+        denies(**over(per, count_above=1)) | {"id": per} for per in ("destination", "initiator")
+    ]
+    vault = company.bundle["vault"]
+    company.bundle |= {
+        "people": people,
+        "address_book": book,
+        "rules": [PAY, *rules],
+        "vault": vault | {"destinations": sorted(one["address"] for one in book)},
+    }
+    desk.get("policy_first", company.policy_first())
+    first, second, third = company.approvers
+    pay(desk, company, [second, third])
+    assert ask(desk, company, to=LATER)["rule_id"] == "initiator"
+    company.initiator = first
+    assert ask(desk, company, [second, third])["rule_id"] == "destination"
+    assert ask(desk, company, [second, third], to=LATER)["verdict"] == "allowed"
+
+
 def test_a_payment_has_one_row_more_for_its_wallets_float_and_no_other(desk: Desk) -> None:
     company = ruled(desk)
     count = "SELECT count(*) FROM spend WHERE organisation = ?"
@@ -132,7 +156,7 @@ def test_a_hot_key_pays_the_own_vault_without_an_entry(desk: Desk) -> None:
 
 
 def test_the_vault_refills_a_hot_key_that_the_book_lists(desk: Desk) -> None:
-    """Without an entry it does not: its guard knows the book alone. The founders' key is not new."""
+    """Without an entry it does not: its guard knows the book alone. The founders' key is old."""
     company = ruled(desk)
     hot = hot_address(company)
     denied = ask(desk, company, to=parse_address(hot))

@@ -90,3 +90,17 @@ def test_a_window_of_values_adds_up_what_is_there(stage: Stage):
     state_price(stage)
     assert stage.order("within the value").state == "screening"
     assert stage.order("beyond the value").rule_id == "no"
+
+
+def test_another_initiator_and_another_destination_have_windows_of_their_own(stage: Stage):
+    with stage.unit() as uow:
+        since, cast = uow.now - timedelta(days=1), stage.cast
+        ines = repository.paid_since(uow, stage.id, since, initiator="ines")[TUSD][1]
+        supplier = bytes.fromhex(cast.supplier[2:])
+        paid = repository.paid_since(uow, stage.id, since, destination=supplier)[TUSD][1]
+    rule_of(stage, over("initiator", count_above=ines))
+    assert stage.order("ines again").rule_id == "no"
+    assert stage.order("ivo, who has not paid", by=stage.cast.ivo).state == "screening"
+    rule_of(stage, over("destination", count_above=paid + 1))
+    assert stage.order("the same place").rule_id == "no"
+    assert stage.order("another place", to=stage.cast.sanctioned).state == "screening"
