@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from eth_account.signers.local import LocalAccount
 
 from strongroom.cli.dev.anvil import anvil_program
-from strongroom.cli.dev.program import running
+from strongroom.cli.dev.postgres import EmbeddedPostgres
+from strongroom.cli.dev.program import Running, running, start
+from strongroom.cli.dev.softhsm import SoftToken
 from strongroom.policy import service as policy
 from strongroom.vaults import steps
 from strongroom.vaults.examiner import Examiner
@@ -19,9 +22,10 @@ from strongroom.vaults.step_loop import StepLoop
 from strongroom.vaults.steps import StepView
 from strongroom.withdrawals import turns
 from strongroom_protocol.vault_changes import change_document
-from tests.factories.house import sign
+from tests.factories.house import House, sign
 from tests.factories.parts.anvil import Chain
 from tests.factories.parts.place import REPOSITORY, free_port, short_folder
+from tests.factories.parts.postgres import TestDatabase
 from tests.factories.stage import Stage
 
 DAY = 86_400
@@ -126,3 +130,51 @@ class Governing:
     def pass_days(self, days: float) -> None:
         self.stage.chain.rpc("evm_increaseTime", hex(int(days * DAY) + 1))
         self.stage.chain.mine(3)
+
+
+class Keeper:
+    """The signer of a house, which can be started anew: a new key counts from then on."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._child = self._started()
+
+    def restart(self) -> None:
+        self._child.stop()
+        self._child = self._started()
+
+    def stop(self) -> None:
+        self._child.stop()
+
+    def _started(self) -> Running:
+        child = start(self._house.serve_signer())
+        child.wait_ready()
+        return child
+
+
+@contextmanager
+def held_stage(
+    postgres: EmbeddedPostgres, template: str, name: str, token: SoftToken
+) -> Iterator[tuple[Stage, Keeper]]:
+    """A stage on a chain of the past, and its signer in the test's hand."""
+    with (
+        chain_of_the_past() as chain,
+        psycopg.connect(postgres.conninfo(), autocommit=True) as connection,
+        short_folder("house") as folder,
+    ):
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        house = House(TestDatabase(postgres, name), chain, folder, token)
+        house.found()
+        keeper = Keeper(house)
+        stage = None
+        try:
+            house.deploy()
+            stage = Stage(house)
+            stage.found()
+            yield stage, keeper
+        finally:
+            if stage is not None:
+                stage.close()
+            house.close()
+            keeper.stop()
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -22,8 +22,11 @@ from strongroom.relay import service as relay
 from strongroom.relay.types import FeeCap
 from strongroom.signing.client import SignerClient
 from strongroom.signing.errors import SignerRefused
+from strongroom.vaults import service as vaults
+from strongroom.vaults import snapshots
 from strongroom.withdrawals import clearing, counting, lifecycle, rates, repository, rules
 from strongroom.withdrawals.models import Withdrawal, WithdrawalPermit
+from strongroom_protocol.addresses import checksum
 from strongroom_protocol.encoding import from_hex, to_hex
 
 LEASE_SECONDS: Final = 20
@@ -48,6 +51,8 @@ class Work:
     turn: int
     evidence: Mapping[str, Any]
     owners: tuple[str, ...]
+    """Signatures of those who are owners on chain now, which may lag behind the policy."""
+    threshold: int
     cap: FeeCap
     chain_id: int
     organisation: bytes
@@ -188,6 +193,10 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
         "clearance": clearance,
         **rates.evidence(uow, bundle, row.organisation_id),
     }
+    vault = vaults.lock(uow, row.organisation_id)
+    standing = snapshots.installed(uow, vault)
+    if standing is not None:
+        evidence["installed"] = standing
     turn = row.void_round if kind == "rejection" else 0
     most_wei = bundle.max_total_fee_wei
     if kind == "payment":
@@ -200,7 +209,10 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
         kind=kind,
         turn=turn,
         evidence=evidence,
-        owners=tuple(to_hex(one.signature) for one in there),
+        owners=tuple(
+            to_hex(one.signature) for one in there if checksum(one.address) in vault.owners
+        ),
+        threshold=vault.threshold,
         cap=FeeCap(bundle.max_fee_per_gas_wei, most_wei or None),
         chain_id=bundle.chain_id,
         organisation=bundle.organisation,
@@ -219,6 +231,7 @@ def _store(uow: UnitOfWork, row: Withdrawal, work: Work, permit: Mapping[str, An
             "organisation": to_hex(work.organisation),
             "safe_tx_hash": permit["safe_tx_hash"],
             "signatures": list(work.owners),
+            "threshold": work.threshold,
         },
         chain_id=work.chain_id,
         cap=work.cap,

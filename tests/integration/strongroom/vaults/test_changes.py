@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.policy import service as policy
 from strongroom.vaults import errors, service, steps
 from strongroom.vaults.room import standing
 from strongroom.withdrawals import turns
@@ -123,3 +124,60 @@ def test_a_step_waits_for_its_owners_and_holds_up_payments(
     stage.drive(until=lambda: stage.view(waiting.id).state == "finalized")
     with stage.unit() as uow:
         assert turns.vault_turn(uow).holder is None
+
+
+def test_a_person_comes_after_the_delay_and_another_goes(
+    stage: Stage, governing: Governing
+) -> None:
+    cast, newcomer = stage.cast, person("noor, new approver")
+    done = governing.carry_out(cast.amir, cast.bea)
+    assert done == ["add_owner:announce", "add_owner:execute"]
+    with stage.unit() as uow:
+        assert address(newcomer) in service.get(uow).owners
+
+    owners = sorted((address(one) for one in (cast.amir, cast.bea, newcomer)), key=str.lower)
+    governing.update_policy(controls=controls(stage, owners=owners, threshold=3))
+    done = governing.carry_out(cast.amir, cast.bea, newcomer)
+    assert done == [
+        "remove_owner:announce",
+        "change_threshold:announce",
+        "remove_owner:execute",
+        "change_threshold:execute",
+    ]
+    governing.look()
+    with stage.unit() as uow:
+        found = standing(uow).found
+    assert sorted(map(checked_bytes, found.owners), key=str.lower) == owners
+    assert found.threshold == 3
+    alerts = stage.house.query("SELECT kind FROM alert WHERE kind LIKE 'vault.%%'")
+    assert alerts == [], "what we did ourselves is no alarm"
+
+
+def test_limits_and_destinations_follow_the_policy(stage: Stage, governing: Governing) -> None:
+    cast, newcomer, payee = stage.cast, person("noor, new approver"), person("new payee")
+    with stage.unit() as uow:
+        content = policy.active(uow, stage.id).content
+    book = [
+        one for one in content["address_book"] if one["address"] != checked(cast.sanctioned)
+    ] + [{"address": payee.address, "label": "New payee"}]
+    limits = [dict(one) for one in content["limits"]]
+    limits[0]["per_day_units"] = str(50 * 10**18)
+    limits[1]["per_day_units"] = str(2_000_000 * 10**6)
+    governing.update_policy(address_book=book, limits=limits)
+    done = governing.carry_out(cast.amir, cast.bea, newcomer)
+    assert sorted(done) == [
+        "announce_destination:now", "lower_limit:now", "revoke_destination:now",
+        "set_limit:announce", "set_limit:execute",
+    ]  # fmt: skip
+    governing.pass_days(1)
+    governing.look()
+    with stage.unit() as uow:
+        record = standing(uow).found.record
+    assert record is not None
+    assert record.destinations[parse_address(payee.address)] > 0
+    assert record.destinations[parse_address(cast.sanctioned)] == 0
+    assert {one.day_units for one in record.limits.values()} == {50 * 10**18, 2_000_000 * 10**6}
+
+
+def checked_bytes(place: bytes) -> str:
+    return checksum(place)
