@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from strongroom.policy.powers import Progress, quiet, verdict_of
+from strongroom.policy.powers import Progress, quiet, sort_of, verdict_of
 from strongroom.policy.probes import Probe, kind_of, probes_of
 from strongroom_protocol.bundle import Bundle, Person
 from strongroom_protocol.facts import Facts
@@ -44,45 +44,56 @@ class _Cells:
         self._bundle = bundle
         self._everybody = frozenset(person.id for person in bundle.people)
         self._kinds = {person.id: kind_of(bundle, person) for person in bundle.people}
-        self._cells: dict[Hashable, list[Probe]] = {}
-        for probe in probes_of(bundle, now).probes:
-            self._cells.setdefault(_sort_of(probe.facts, probe.busy), []).append(probe)
+        self._cells = self._grouped(probes_of(bundle, now).probes)
+
+    def _grouped(self, probes: Iterable[Probe]) -> list[tuple[list[Probe], int]]:
+        """Cells that ask for the same people, one for all, and how many they are."""
+        cells: dict[Hashable, list[Probe]] = {}
+        for probe in probes:
+            cells.setdefault(_cell_of(probe.facts, probe.busy), []).append(probe)
+        alike: dict[Hashable, list[list[Probe]]] = {}
+        for cell in cells.values():
+            sorts = frozenset(sort_of(self._bundle, probe) for probe in cell)
+            alike.setdefault(sorts, []).append(cell)
+        return [(found[0], len(found)) for found in alike.values()]
 
     def never(self) -> list[Deadlock]:
         """Sorts that somebody may order and nobody can get approved."""
-        stuck: dict[str, list[Probe]] = {}
-        for probes in self._cells.values():
+        stuck: dict[str, tuple[Probe, int]] = {}
+        for probes, count in self._cells:
             missing = self._missing(probes, self._everybody)
             if missing is not None:
-                stuck.setdefault(missing, []).append(probes[0])
+                first, before = stuck.get(missing, (probes[0], 0))
+                stuck[missing] = (first, before + count)
         return [
             Deadlock(
                 "payments",
                 None,
-                f"Payments like {probes[0].words(self._bundle)} can never be approved: even when "
+                f"Payments like {probe.words(self._bundle)} can never be approved: even when "
                 f"everybody who may has signed, {missing} "
                 f"{'is' if missing.startswith('1 ') else 'are'} missing "
-                f"({_sorts(len(probes))}).",
+                f"({_sorts(count)}).",
             )
-            for missing, probes in stuck.items()
+            for missing, (probe, count) in stuck.items()
         ]
 
     def without(self, person: Person) -> list[Deadlock]:
         """Sorts that could be approved, and could not after this person has gone."""
         rest = self._everybody - {person.id}
         alive = [
-            probes
-            for probes in self._cells.values()
+            (probes, count)
+            for probes, count in self._cells
             if self._allowed(probes, self._everybody) is not None
         ]
-        lost = [probes for probes in alive if self._allowed(probes, rest) is None]
+        lost = [one for one in alive if self._allowed(one[0], rest) is None]
         if not lost:
             return []
-        example = lost[0][0].words(self._bundle)
+        example = lost[0][0][0].words(self._bundle)
         who = f"If {person.name} goes"
         if len(lost) == len(alive) and not self._initiators(rest):
             return [Deadlock("order", person.id, f"{who}, nobody is left who may order payments.")]
-        words = f"{who}, payments like {example} can't be approved any more ({_sorts(len(lost))})."
+        sorts = _sorts(sum(count for _, count in lost))
+        words = f"{who}, payments like {example} can't be approved any more ({sorts})."
         return [Deadlock("payments", person.id, words)]
 
     def _allowed(self, probes: Iterable[Probe], people: frozenset[str]) -> Probe | None:
@@ -151,7 +162,7 @@ def _one_a_kind(bundle: Bundle) -> list[Person]:
     return sorted(found.values(), key=lambda person: person.id)
 
 
-def _sort_of(facts: Facts, busy: bool) -> Hashable:
+def _cell_of(facts: Facts, busy: bool) -> Hashable:
     """A sort of payment, whoever orders it."""
     return (
         facts.asset,

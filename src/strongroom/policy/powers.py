@@ -11,6 +11,7 @@ from typing import Final
 from strongroom.policy.collusion import TRIES_MAX, Smallest, smallest_set
 from strongroom.policy.probes import Probe, Probes, kind_of, probes_of
 from strongroom.policy.words import grouped
+from strongroom_protocol.addresses import Address
 from strongroom_protocol.amounts import Amount, Asset
 from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.evidence import may_approve
@@ -56,6 +57,16 @@ def verdict_of(bundle: Bundle, probe: Probe, people: frozenset[str]) -> Verdict:
     return evaluate(bundle, replace(facts, approvers=approvers))
 
 
+def sort_of(bundle: Bundle, probe: Probe) -> Hashable:
+    """Payments of one sort can be ordered and approved by the same people; None: it is denied."""
+    verdict = evaluate(bundle, probe.facts)
+    if verdict.kind == "denied":
+        return None
+    asked = frozenset(demand.paths for demand in verdict.required)
+    moment = probe.facts.now if bundle.deputies else 0
+    return probe.facts.initiator, asked, probe.facts.wallet is None, moment
+
+
 def powers(
     bundle: Bundle,
     now: int,
@@ -77,6 +88,9 @@ def powers(
     return found + _governing(bundle)
 
 
+Sorts = dict[Hashable, list[Probe]]
+
+
 class _Drains:
     """Whether a set of people can get an asset out of the vault, straight or by a hot key."""
 
@@ -85,31 +99,31 @@ class _Drains:
     ) -> None:
         self._bundle, self._asset, self._whole = bundle, asset, probes.whole
         self._kinds = kinds
-        own = {key.address for key in bundle.spending}
-        everyone = frozenset(person.id for person in bundle.people)
-        mine = [
-            one
-            for one in probes.probes
-            if one.facts.asset == asset.code
-            and one.facts.screening == "clear"
-            and verdict_of(bundle, one, everyone).kind == "allowed"
-        ]
-        entries = {entry.address for entry in bundle.address_book}
-        self._out = [
-            one for one in mine if one.facts.wallet is None and one.facts.destination in entries
-        ]
-        self._to_key = [
-            one for one in mine if one.facts.wallet is None and one.facts.destination in own
-        ]
-        self._from_key = [
-            one for one in mine if one.facts.wallet is not None and one.facts.destination in entries
-        ]
+        own = [key.address for key in bundle.spending]
+        payees = {entry.address for entry in bundle.address_book} - set(own)
+        self._out: Sorts = {}
+        self._to: dict[Address, Sorts] = {address: {} for address in own}
+        self._from: dict[Address, Sorts] = {address: {} for address in own}
+        for probe in probes.probes:
+            facts = probe.facts
+            if facts.asset != asset.code or facts.screening != "clear":
+                continue
+            way = None
+            if facts.destination in payees:
+                way = self._out if facts.wallet is None else self._from[facts.wallet]
+            elif facts.wallet is None:
+                way = self._to.get(facts.destination)
+            if way is not None and (sort := sort_of(bundle, probe)) is not None:
+                way.setdefault(sort, []).append(probe)
 
     def can(self, people: frozenset[str]) -> bool:
         """Whether this set of people can."""
-        if self._any(self._out, people):
+        if self._able(self._out, people):
             return True
-        return self._any(self._to_key, people) and self._any(self._from_key, people)
+        return any(
+            self._able(to_key, people) and self._able(self._from[key], people)
+            for key, to_key in self._to.items()
+        )
 
     def words(self, needs: Smallest) -> str:
         """Who, how much, and what the search did not look at."""
@@ -138,7 +152,9 @@ class _Drains:
         """The largest payment that they could make, of those tried; where rules ask for the value,
         the highest value.
         """
-        able = [one.facts for one in (*self._out, *self._from_key) if self._one(one, people)]
+        ways = [self._out]
+        ways += [self._from[key] for key, to_key in self._to.items() if self._able(to_key, people)]
+        able = [one.facts for way in ways for one in self._able(way, people)]
         most = Amount(max((facts.units for facts in able), default=0), self._asset)
         values = [facts.value_units for facts in able if facts.value_units is not None]
         rates = self._bundle.rates
@@ -146,8 +162,9 @@ class _Drains:
             return grouped(most)
         return f"{grouped(most)}, if worth at most {grouped(Amount(max(values), rates.currency))},"
 
-    def _any(self, probes: list[Probe], people: frozenset[str]) -> bool:
-        return any(self._one(one, people) for one in probes)
+    def _able(self, way: Sorts, people: frozenset[str]) -> list[Probe]:
+        """The payments of this way that they can make."""
+        return [one for alike in way.values() if self._one(alike[0], people) for one in alike]
 
     def _one(self, probe: Probe, people: frozenset[str]) -> bool:
         """Ordered by whoever of these is of the probe's kind."""

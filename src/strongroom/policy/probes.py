@@ -163,7 +163,7 @@ def _destinations(bundle: Bundle, source: Spending | None) -> list[Address]:
         payer = VAULT_STAND_IN if source is None else source.address
         for address in own:
             if address != payer:
-                found.setdefault(("own", tuple(address in one for one in lists)), address)
+                found.setdefault(("own", address), address)
     return list(found.values())
 
 

@@ -122,11 +122,13 @@ def test_a_way_over_a_hot_key_is_found():
         "threshold": 1,
         "limits": [{"asset": "USDC/6", "per_payment": "100", "per_day": "1,000"}],
     }
-    straight = {"when": {"sources": ["vault"], "to": "address_book"}, "then": "3 approvers"}
+    payees = ["Supplier", "Landlord"]
+    straight = {"when": {"sources": ["vault"], "to": payees}, "then": "3 approvers"}
     to_key = {"when": {"sources": ["vault"], "to": "own_wallets"}, "then": "allow"}
     from_key = {"when": {"sources": [hot["address"]], "to": "address_book"}, "then": "allow"}
-    closed = with_rules(straight, to_key, spending=[hot])
-    opened = with_rules(straight, to_key, from_key, spending=[hot])
+    book = [*filled("small")["address_book"], {"name": "Hot", "address": hot["address"]}]
+    closed = with_rules(straight, to_key, spending=[hot], address_book=book)
+    opened = with_rules(straight, to_key, from_key, spending=[hot], address_book=book)
     asked = "drain:USDC/6"
     assert len(drains(closed)[asked].needs.people or ()) == 4
     assert len(drains(opened)[asked].needs.people or ()) == 3
