@@ -126,10 +126,10 @@ contract VaultInvariants is SweepFixture {
         _handler.pay(1, 5, false, 2);
         _handler.revoke(1);
         _handler.pay(1, 5, false, 2);
-        _handler.executeChange(1);
-        _handler.executeChange(3);
-        _handler.executeChange(5);
-        _handler.executeChange(8);
+        _handler.executeChange(1, false);
+        _handler.executeChange(3, false);
+        _handler.executeChange(5, false);
+        _handler.executeChange(8, false);
         assertEq(_handler.changes(), 3);
         assertEq(_handler.threshold(), 1);
         _handler.payWithoutPeople(1, true);
