@@ -12,6 +12,7 @@ from typing import Any
 from strongroom_protocol.addresses import checksum
 from strongroom_signer import sealed
 from strongroom_signer.ceremony.terminal import say
+from strongroom_signer.crash import CrashPoints
 from strongroom_signer.errors import Unfit
 from strongroom_signer.settings import Settings
 from strongroom_signer.token import templates
@@ -36,6 +37,7 @@ def rotate_permit(_arguments: argparse.Namespace, settings: Settings, note: Note
                 raise Unfit(f"the token holds {len(labels)} permit keys; no more are made")
             templates.make_signing_key(token, templates.permit_label(len(labels) + 1))
             keyring = Keyring(token)
+            CrashPoints(settings.crash_at).pass_by("rotate.permit")
         keys = replace(config.keys, permit=keyring.public.permit)
         sealed.store(path, replace(config, keys=keys), keyring)
     finally:
