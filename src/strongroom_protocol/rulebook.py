@@ -20,6 +20,8 @@ from strongroom_protocol.rules import (
     When,
 )
 
+# A rule's place, and its range: above, at most.
+_Bounds = tuple[int, int | None, int | None]
 RULEBOOKS_KEPT = 256
 # More than any value or bound.
 _BEYOND = 2**512
@@ -155,8 +157,11 @@ def rulebook(bundle: Bundle) -> Rulebook:
     """The bundle's tables, made once."""
     rules = bundle.rules
     everything = (1 << len(rules)) - 1
-    units = {asset for rule in rules if _has_range(rule.when) for asset in rule.when.assets or ()}
-    ranges = {asset: _unit_ranges(rules, asset) for asset in units}
+    units: dict[str, list[_Bounds]] = {}
+    for place, rule in enumerate(rules):
+        above, at_most = rule.when.units_above, rule.when.units_at_most
+        if rule.when.assets and (above, at_most) != (None, None):
+            units.setdefault(rule.when.assets[0], []).append((place, above, at_most))
     return Rulebook(
         bundle=bundle,
         people={person.id: person for person in bundle.people},
@@ -173,9 +178,15 @@ def rulebook(bundle: Bundle) -> Rulebook:
         tags=_named(rules, lambda when: when.tags),
         assets=_named(rules, lambda when: when.assets),
         screening=_named(rules, lambda when: when.screening),
-        units=ranges,
+        units={asset: _ranges(everything, bounds) for asset, bounds in units.items()},
         unranged=everything,
-        values=_ranges([(rule.when.value_above, rule.when.value_at_most) for rule in rules]),
+        values=_ranges(
+            everything,
+            [
+                (place, rule.when.value_above, rule.when.value_at_most)
+                for place, rule in enumerate(rules)
+            ],
+        ),
         hours=_hours(rules),
     )
 
@@ -233,27 +244,15 @@ def _destinations(when: When) -> Iterable[object] | None:
     return (places,) if isinstance(places, str) else places
 
 
-def _has_range(when: When) -> bool:
-    return when.units_above is not None or when.units_at_most is not None
-
-
-def _unit_ranges(rules: tuple[Rule, ...], asset: str) -> _Ranges:
-    bounds = [
-        (rule.when.units_above, rule.when.units_at_most)
-        if asset in (rule.when.assets or ())
-        else (None, None)
-        for rule in rules
-    ]
-    return _ranges(bounds)
-
-
-def _ranges(bounds: list[tuple[int | None, int | None]]) -> _Ranges:
-    """Going up, a rule begins after its lower bound and ends after its upper one."""
+def _ranges(everything: int, bounds: Iterable[_Bounds]) -> _Ranges:
+    """Going up, a rule begins after its lower bound and ends after its upper one; a rule that is
+    not among them stands throughout.
+    """
     turned: dict[int, int] = {}
-    mask = 0
-    for place, (above, at_most) in enumerate(bounds):
-        if above is None:
-            mask |= 1 << place
+    mask = everything
+    for place, above, at_most in bounds:
+        if above is not None:
+            mask &= ~(1 << place)
         for bound in (above, at_most):
             if bound is not None:
                 turned[bound] = turned.get(bound, 0) ^ 1 << place
