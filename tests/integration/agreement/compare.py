@@ -30,6 +30,8 @@ class Tally:
         """One case."""
         rule = seen.verdict.rule_id
         names = ["cases", f"rules: {seen.verdict.kind}"]
+        if seen.step["by_key"]:
+            names.append("by a spending key")
         if seen.verdict.kind == "denied":
             named = rule in {one.id for one in seen.firm.parsed.rules}
             names.append(f"denied by {'a rule' if named else rule}")
@@ -45,6 +47,8 @@ class Tally:
 
 def breaches(seen: Seen) -> list[str]:
     """What is wrong with one case."""
+    if seen.step["by_key"]:
+        return _signer_breaches(seen)
     return [*_signer_breaches(seen), *_guard_breaches(seen)]
 
 
@@ -116,9 +120,10 @@ def sums(world: World, firms: list[Firm]) -> list[tuple[Firm, str]]:
     for (firm, i), counted in zip(asked, world.node.spent(places, world.now), strict=True):
         asset, now = ASSETS[i], world.now
         told = (firm.permitted.day_units(asset, now), world.signer_spent(firm, asset))
+        by_vault = firm.permitted.day_units(asset, now, firm.vault)
         mined = firm.guard.spent(world.node.tokens[i], now)
         alike = told[0] == told[1] and counted == mined
-        if not alike or (firm.jams == 0 and told[1] != counted):
+        if not alike or (firm.jams == 0 and by_vault != counted):
             found.append(
                 (
                     firm,

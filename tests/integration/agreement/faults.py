@@ -67,7 +67,11 @@ def _unknown_is_nothing(bundle: Bundle, facts: Facts) -> Verdict:
     return evaluate(bundle, replace(facts, value_units=facts.value_units or 0))
 
 
-def _initiator_counts(bundle: Bundle, facts: Facts) -> Verdict:
+def _float_is_fresh(bundle: Bundle, facts: Facts) -> Verdict:
+    return evaluate(bundle, replace(facts, wallet_spent_units=0))
+
+
+def _absent_count(bundle: Bundle, facts: Facts) -> Verdict:
     absent = {one.person for one in bundle.deputies}
     return evaluate(bundle, replace(facts, approvers=facts.approvers | absent))
 
@@ -107,12 +111,13 @@ FAULTS: dict[str, Fault] = {
     "signer: business hours are ignored": _rules(_when(hours=None)),
     "signer: what was paid before is ignored": _rules(_when(over=())),
     "signer: the initiator is ignored": _rules(_when(initiators=None)),
-    "signer: who has a deputy has approved": _judging(_initiator_counts),
+    "signer: who has a deputy has approved": _judging(_absent_count),
     "signer: history of everybody, not of one": _signer(
         history,
         "_WHOSE",
         {"organisation": "", **dict.fromkeys(("initiator", "source", "destination"), " AND ?<>''")},
     ),
+    "signer: what a spending key paid is forgotten": _judging(_float_is_fresh),
     "signer: new destinations do not cool": _signer(judging, "_check_cooled", lambda *_: None),
     # PUSH3 86400, TIMESTAMP in `announceDestination`
     "guard: new destinations do not cool": _guard("6201518042", "6200000042"),

@@ -2,6 +2,7 @@
 its people sign for one payment. A script is plain JSON, so that it can be kept and played again.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from strongroom_protocol.intents import Withdrawal
 from strongroom_protocol.rates import RateStatement
 from tests.integration.agreement.model import GuardModel, PaidBefore
 from tests.integration.strongroom_signer.people import DAY, Company, Key
-from tests.integration.strongroom_signer.spending import key_entry
+from tests.integration.strongroom_signer.spending import key_entry, spend
 
 Body = dict[str, Any]
 OWNERS_MAX = 4
@@ -24,7 +25,11 @@ OWNERS_MAX = 4
 PLACES = tuple(Address(bytes([0x51 + n]) * 20) for n in range(6))
 # The place after those: the organisation's own hot key, or a stranger's where it has none.
 OWN_WALLET = len(PLACES)
+# Where a spending key may pay, too.
+OWN_VAULT = OWN_WALLET + 1
 STRANGER = Address(b"\x66" * 20)
+# Stands in a script for the address of the organisation's spending key.
+HOT = checksum(Address(b"\x77" * 20))
 ASSETS = ("ETH/18", "TUSD/6", "EURT/6")
 CURRENCY = "USD/2"
 SOURCES = tuple(
@@ -122,7 +127,7 @@ class Firm(Company):
                 for one in script["deputies"]
             ]
         if script["hot"]:
-            later["spending"] = [key_entry(self.hot, limits=limits)]
+            later["spending"] = [key_entry(self.hot, limits=halved(limits))]
         return {
             **first,
             "people": self._people(script["people"]),
@@ -143,7 +148,7 @@ class Firm(Company):
             ],
             "address_book": book,
             "limits": limits,
-            "rules": script["rules"],
+            "rules": json.loads(json.dumps(script["rules"]).replace(HOT, self.hot)),
             "valid_until": self.now + 80 * DAY,
             **later,
         }
@@ -152,6 +157,8 @@ class Firm(Company):
         """Where a step's payment goes."""
         if number < OWN_WALLET:
             return PLACES[number]
+        if number == OWN_VAULT:
+            return self.vault
         return parse_address(self.hot) if self.script["hot"] else STRANGER
 
     @property
@@ -162,7 +169,7 @@ class Firm(Company):
     def intent_of(self, step: Body, now: int) -> Withdrawal:
         """What the initiator signs."""
         return self.intent(
-            self.vault,
+            parse_address(self.hot) if step["by_key"] else self.vault,
             token=self.tokens[step["asset"]],
             to=self.place(step["to"]),
             units=int(step["units"]),
@@ -175,8 +182,13 @@ class Firm(Company):
         self.initiator = self.initiators[step["initiator"]]
         keys = [self.approvers[i] for i in step["approvers"]]
         rates = [rate(ASSETS[step["asset"]], now, *one) for one in step["rates"]]
+        paid = (
+            spend(self, intent, keys)
+            if step["by_key"]
+            else self.payment(intent, self.safe_nonce, keys)
+        )
         return {
-            **self.payment(intent, self.safe_nonce, keys),
+            **paid,
             "rates": [
                 {
                     "document": one.document(),
@@ -213,6 +225,14 @@ def rate(asset: str, now: int, source: int, price: str, age: int) -> RateStateme
 def map_places(book: list[Body]) -> list[Address]:
     """The addresses of a script's address book."""
     return [PLACES[one["place"]] for one in book]
+
+
+def halved(limits: list[Body]) -> list[Body]:
+    """What a spending key may pay of the organisation's limits."""
+    return [
+        one | {name: str(int(one[name]) // 2 + 1) for name in one if name != "asset"}
+        for one in limits
+    ]
 
 
 def token_text(token: Address) -> str | None:

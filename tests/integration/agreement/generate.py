@@ -9,7 +9,16 @@ from strongroom_protocol.addresses import checksum
 from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.rates import PRICED_WHOLES
 from strongroom_protocol.rules import Rule, parse_rule
-from tests.integration.agreement.firm import ASSETS, CURRENCY, OWN_WALLET, PLACES, SOURCES, Firm
+from tests.integration.agreement.firm import (
+    ASSETS,
+    CURRENCY,
+    HOT,
+    OWN_VAULT,
+    OWN_WALLET,
+    PLACES,
+    SOURCES,
+    Firm,
+)
 from tests.integration.agreement.model import DAY_BUCKETS, THREE_HOURS
 
 Body = dict[str, Any]
@@ -95,10 +104,14 @@ def step_of(rng: Random, firm: Firm, now: int) -> Body:
     script = firm.script
     asset = rng.choice(script["assets"]) if rng.random() < 0.97 else rng.randrange(len(ASSETS))
     listed = [PLACES.index(one.address) for one in firm.parsed.address_book]
+    by_key = bool(script["hot"]) and rng.random() < 0.15
     to = rng.choice(listed) if rng.random() < 0.9 else rng.randrange(OWN_WALLET + 1)
+    if by_key and to == OWN_WALLET:
+        to = OWN_VAULT
     approvers = list(range(len(firm.approvers)))
     few = rng.random() < 0.25
     return {
+        "by_key": by_key,
         "initiator": rng.randrange(len(firm.initiators)),
         "asset": asset,
         "to": to,
@@ -108,7 +121,7 @@ def step_of(rng: Random, firm: Firm, now: int) -> Body:
         ),
         "rates": _shown(rng, asset) if script["rates"] else [],
         "dry": rng.random() < 0.5,
-        "forged": rng.random() < 0.1,
+        "forged": rng.random() < 0.1 and not by_key,
     }
 
 
@@ -207,7 +220,7 @@ def _when(rng: Random, script: Body) -> Body:
     possible: list[tuple[float, str, Any]] = [
         (0.2, "initiators", [f"i{rng.randrange(2)}"]),
         (0.2, "departments", departments[:1]),
-        (0.1, "sources", ["vault"]),
+        (0.1, "sources", rng.choice((["vault"], [HOT], ["vault", HOT])) if script["hot"] else None),
         (0.35, "destinations", rng.choice(("address_book", "own_wallets", some, some))),
         (0.3, "tags", rng.sample(tags, 1) if tags else None),
         (0.15, "hours", _hours(rng)),

@@ -34,9 +34,13 @@ class PaidBefore:
     vault: Address
     payments: list[Paid] = field(default_factory=list)
 
-    def day_units(self, asset: str, now: int) -> int:
-        """Of the current bucket and the eight before."""
-        return sum(one.units for one in self._since(now, DAY_BUCKETS) if one.asset == asset)
+    def day_units(self, asset: str, now: int, wallet: Address | None = None) -> int:
+        """Of the current bucket and the eight before; by that wallet, or by all."""
+        return sum(
+            one.units
+            for one in self._since(now, DAY_BUCKETS)
+            if one.asset == asset and wallet in (None, one.wallet)
+        )
 
     def used(self, over: Over, facts: Facts) -> Used:
         """As the protocol of `History` says."""

@@ -126,7 +126,7 @@ def replayed(world: World, script: Body, steps: list[Body]) -> list[str]:
 
 
 def _kinds(wrong: list[str]) -> set[str]:
-    """What breaches are about: what is wrong with a script that makes no sense is another matter."""
+    """What breaches are about: a script that makes no sense is wrong in another way."""
     return {" ".join(words.split()[:3]) for words in wrong}
 
 

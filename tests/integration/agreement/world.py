@@ -126,6 +126,8 @@ class World:
             destination=intent.to,
             now=now,
             spent_units=firm.permitted.day_units(asset, now),
+            wallet=intent.wallet if step["by_key"] else None,
+            wallet_spent_units=firm.permitted.day_units(asset, now, intent.wallet),
             approvers=frozenset(f"p{i}" for i in step["approvers"]),
             vault=firm.vault,
             value_units=value_units(firm.parsed.rates, statements, asset, intent.units, now),
@@ -139,20 +141,29 @@ class World:
         for firm, _ in steps:
             firm.now = self.now
         seen = [self.judged(firm, step) for firm, step in steps]
-        rehearsed = [one for one in seen if one.step["dry"]]
-        dry = self.ask_all([one.body | {"dry_run": True} for one in rehearsed])
-        for one, answer in zip(rehearsed, dry, strict=True):
-            one.dry = answer
-        for one, answer in zip(seen, self.ask_all([one.body for one in seen]), strict=True):
-            one.signed = answer
-        self._try_without(seen)
-        permitted = [one for one in seen if one.signed["ok"]]
+        for op, by_key in (("vault_permit", False), ("spending_payment", True)):
+            self._ask([one for one in seen if one.step["by_key"] == by_key], op)
+        for one in seen:
+            if one.step["by_key"] and one.signed["ok"]:
+                self._remember(one)
+        by_vault = [one for one in seen if not one.step["by_key"]]
+        self._try_without(by_vault)
+        permitted = [one for one in by_vault if one.signed["ok"]]
         mined = self.node.paid([self._executed(one) for one in permitted], self.now)
         for one, fate in zip(permitted, mined, strict=True):
             one.chain = fate
             self._remember(one)
         self._reject([one for one in permitted if one.chain and one.chain.error])
         return seen
+
+    def _ask(self, seen: Sequence[Seen], op: str) -> None:
+        """The rehearsals first, then all."""
+        rehearsed = [one for one in seen if one.step["dry"]]
+        dry = self.ask_all([one.body | {"dry_run": True} for one in rehearsed], op)
+        for one, answer in zip(rehearsed, dry, strict=True):
+            one.dry = answer
+        for one, answer in zip(seen, self.ask_all([one.body for one in seen], op), strict=True):
+            one.signed = answer
 
     def _reject(self, jammed: Sequence[Seen]) -> None:
         """What does not pass the guard stays in its place until the owners mine a rejection."""
@@ -223,7 +234,7 @@ class World:
         facts, firm = one.facts, one.firm
         firm.permitted.payments.append(
             Paid(
-                *(self.now, facts.asset, facts.units, facts.initiator, firm.vault),
+                *(self.now, facts.asset, facts.units, facts.initiator, one.intent.wallet),
                 *(facts.destination, facts.value_units),
             )
         )
