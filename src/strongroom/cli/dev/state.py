@@ -14,7 +14,7 @@ from typing import Any
 from strongroom.cli.dev.guardian import end_groups, groups
 from strongroom.cli.dev.program import ProgramFailed
 
-LAYOUT = 4
+LAYOUT = 5
 
 
 class State:
