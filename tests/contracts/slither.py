@@ -20,8 +20,8 @@ README = REPOSITORY / "contracts/README.md"
 INSTALL = (
     "slither is not installed. It is not in the lock, because it brings forty packages for one "
     "verb. Put it into an environment of its own and name it:\n"
-    "  python3 -m venv .slither && .slither/bin/pip install slither-analyzer==0.11.6\n"
-    "  SLITHER=.slither/bin/slither scripts/contracts slither\n"
+    "  python3 -m venv ~/.slither && ~/.slither/bin/pip install slither-analyzer==0.11.6\n"
+    "  SLITHER=~/.slither/bin/slither scripts/contracts slither\n"
 )
 
 

@@ -62,14 +62,14 @@ contract ExitInvariants is VaultFixture {
 
     /// A run in which nothing ever succeeded would show nothing.
     function test_TheHandlerReachesExits() public {
-        _handler.announce(2, 2, 1);
+        _handler.announce(2, 2, 2);
         _handler.announce(2, 2, 2);
         _handler.freeze(true);
         _handler.wait_(4 days);
         _handler.wait_(3 days);
         _handler.leave(stranger);
-        _handler.cancel(1, 2, 1);
-        _handler.cancel(2, 2, 1);
+        _handler.cancel(1, 2, 0);
+        _handler.cancel(2, 2, 0);
         _handler.leave(stranger);
         _handler.changeThreshold(3);
         _handler.wait_(2 days);
