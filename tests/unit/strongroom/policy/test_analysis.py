@@ -13,7 +13,7 @@ from strongroom.policy.context import Context
 from strongroom.policy.deadlock import deadlocks
 from strongroom.policy.enforcement import ALWAYS, CONDITIONS, against_the_chain, claims
 from strongroom.policy.powers import Power, powers, verdict_of
-from strongroom.policy.probes import Spendthrift, probes_of
+from strongroom.policy.probes import Spendthrift, kind_of, probes_of
 from strongroom.policy.validation import check_bundle
 from strongroom.policy.words import diff_words, policy_words
 from strongroom_protocol.bundle import Bundle
@@ -153,6 +153,42 @@ def test_approvers_who_hold_no_key_of_the_vault_are_a_deadlock():
     stuck = [one for one in deadlocks(bundle, NOW) if one.without is None]
     assert any("risk" in one.words for one in stuck)
     assert findings(bundle)["policy.deadlock"] == "rules"
+
+
+@settings(max_examples=40, deadline=None)
+@given(organisations())
+def test_deadlocks_are_those_of_trying_every_payment_with_everybody(bundle):
+    """Stuck as it is, and after anybody has gone: as if each payment had been tried alone."""
+    people = [one for one in bundle.people if "initiator" in one.roles]
+    cells: dict[Any, list[Any]] = {}
+    for probe in probes_of(bundle, NOW, initiators=people).probes:
+        cells.setdefault(replace(probe.facts, initiator=""), []).append(probe)
+    everybody = frozenset(person.id for person in bundle.people)
+
+    def allowed(cell: list[Any], there: frozenset[str]) -> bool:
+        return any(
+            probe.facts.initiator in there and verdict_of(bundle, probe, there).kind == "allowed"
+            for probe in cell
+        )
+
+    found = deadlocks(bundle, NOW)
+    lost = {one.without for one in found if one.what in ("payments", "order")}
+    waiting = [
+        cell
+        for cell in cells.values()
+        if not allowed(cell, everybody)
+        and any(verdict_of(bundle, one, everybody).kind != "denied" for one in cell)
+    ]
+    assert (None in lost) == bool(waiting)
+    alive = [cell for cell in cells.values() if allowed(cell, everybody)]
+    needed = {
+        one.id
+        for one in bundle.people
+        if not all(allowed(cell, everybody - {one.id}) for cell in alive)
+    }
+    kinds = {one.id: kind_of(bundle, one) for one in bundle.people}
+    told = {kinds[one] for one in lost if one is not None}
+    assert told == {kinds[one] for one in needed}
 
 
 def test_what_one_person_leaving_makes_impossible_is_said_for_that_person():
