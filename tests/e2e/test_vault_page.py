@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,10 +11,11 @@ from strongroom.policy import service as policy
 from strongroom.vaults import service
 from strongroom.vaults.leaving import paper
 from strongroom.vaults.room import standing
+from strongroom_client import Problem, Strongroom
 from strongroom_protocol.addresses import checksum
 from strongroom_protocol.vault_changes import change_document
 from tests.factories.governed import Governing, chain_of_the_past
-from tests.factories.house import person
+from tests.factories.house import person, sign
 from tests.factories.parts.anvil import Chain
 from tests.factories.safes import signed
 from tests.factories.serving import served
@@ -87,9 +89,7 @@ def test_the_page_shows_the_vault_its_health_and_what_is_to_change(
                 expect(page.get_by_role("heading", name="2 of 3 owners sign")).to_be_visible()
                 expect(page.get_by_text("1 of 2 signed (Amir)")).to_be_visible()
                 expect(page.get_by_text("Add the owner Noor")).to_have_count(2)
-                expect(
-                    page.get_by_text("Lower the limit of ETH to 50 ETH a day")
-                ).to_be_visible()
+                expect(page.get_by_text("Lower the limit of ETH to 50 ETH a day")).to_be_visible()
                 expect(page.get_by_label("Look at this first")).to_have_count(0)
                 _announce_exit(stage, governing)
                 page.reload()
@@ -115,3 +115,28 @@ def _announce_exit(stage: Stage, governing: Governing) -> None:
 def _fits(page: Page) -> None:
     wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
     assert not wide, "the page is wider than the screen"
+
+
+def test_a_change_is_governed_by_the_client_library_too(stage: Stage, governing: Governing) -> None:
+    """Over HTTP: what stands, what is pending, a step signed by its owners, and taken back."""
+    with served(stage) as site:
+        token = site.token("bea", stage.cast.bea, "approver")
+        with Strongroom(site.url, token) as service_of_bea:
+            assert len(service_of_bea.vault_configuration()["checks"]) == 10
+            kinds = [one["change"]["kind"] for one in service_of_bea.vault_changes()]
+            assert kinds == ["add_owner", "lower_limit"]
+            [open_step] = service_of_bea.vault_steps()
+            found = service_of_bea.vault_step(open_step["id"])
+            with pytest.raises(Problem) as refused:
+                service_of_bea.sign_vault_step(found["id"], "0x" + "11" * 65)
+            assert refused.value.code == "vaults.signature_wrong"
+            back = service_of_bea.withdraw_vault_step(found["id"], "not now")
+            assert back["state"] == "withdrawn"
+            change = service_of_bea.vault_changes()[1]["change"]
+            made = service_of_bea.propose_vault_step(change)
+            signature = sign(stage.cast.bea, made["typed_data"])
+            again = service_of_bea.sign_vault_step(made["id"], signature)
+            assert again["signed_by"] == [stage.cast.bea.address]
+            governing.sign(UUID(made["id"]), stage.cast.amir)
+            governing.drive(lambda: governing.state(UUID(made["id"])) == "done")
+            assert service_of_bea.vault_step(made["id"])["state"] == "done"
