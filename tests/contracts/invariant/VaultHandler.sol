@@ -37,7 +37,7 @@ contract VaultHandler is VaultBooks {
     }
 
     /// People and custodian agree, on a place at random and in a form at random.
-    function pay(uint256 place, uint256 amount, bool token, uint64 version) external {
+    function pay(uint256 place, uint256 amount, bool token, uint64 version) public {
         address to = places[place % places.length];
         address asset = _asset(token);
         amount = _amount(asset, amount);
@@ -49,6 +49,15 @@ contract VaultHandler is VaultBooks {
         if (!done) return;
         if (version > highestVersion) highestVersion = version;
         _book(asset, to, amount);
+    }
+
+    /// A busy day or two: only many payments in a row fill a window.
+    function payOften(uint256 seed, bool token) external {
+        for (uint256 i = 0; i < 12; ++i) {
+            uint256 word = uint256(keccak256(abi.encode(seed, i)));
+            vm.warp(vm.getBlockTimestamp() + word % 4 hours);
+            pay(0, word >> 64, token, highestVersion);
+        }
     }
 
     /// One to five payments at once: all of them or none.
