@@ -142,7 +142,7 @@ def _print_rehearsal(found: Rehearsal) -> None:
 def _print_findings(findings: Sequence[Finding]) -> None:
     for one in findings:
         print(f"{one.severity.upper():7}  {one.code}  at {one.path}")
-        print(textwrap.indent(textwrap.fill(one.words, WIDTH - 9), " " * 9))
+        print(_folded(one.words, " " * 9, " " * 9))
     if not findings:
         print("Nothing is wrong.")
 
@@ -156,7 +156,19 @@ def _print_list(title: str, lines: Sequence[str]) -> None:
     if lines:
         print(f"\n{title}")
     for line in lines:
-        print(textwrap.fill(line, WIDTH, initial_indent="  - ", subsequent_indent="    "))
+        print(_folded(line, "  - ", "    "))
+
+
+def _folded(line: str, first: str, later: str) -> str:
+    """Lines of WIDTH; ids and addresses stay in one piece, to be copied."""
+    return textwrap.fill(
+        line,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 # --- what is read -----------------------------------------------------------------------------

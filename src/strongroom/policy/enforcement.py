@@ -60,7 +60,8 @@ ALWAYS: Final[Mapping[str, Row]] = {
     ),
     "address_book": Row(
         "whom the vault may pay",
-        "pays entries of the signed book alone, a new one a day after it first saw it",
+        "pays entries of the signed book alone, own wallets too must stand there; a new one a day "
+        "after it first saw it",
         "pays destinations alone that the owners announced on it a day before",
     ),
     "per_payment": Row(

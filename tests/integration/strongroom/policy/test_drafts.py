@@ -1,12 +1,15 @@
 """Drafts: composed, signed one person after the other, rehearsed, published through the signer."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from strongroom.cli.main import main
 from strongroom.db.actor import Actor
 from strongroom.identity import service as identity
 from strongroom.identity.types import NewPerson
@@ -240,3 +243,29 @@ def test_a_rehearsal_judges_what_was_really_ordered(stage: Stage):
     powers = {one.what: one for one in found.powers}
     assert len(powers[f"drain:{TUSD}"].needs.people or ()) == 3
     assert powers[f"drain:{ETH}"].needs.exact
+
+
+def test_the_command_reads_versions_and_rehearses_by_the_workers_own_role(
+    stage: Stage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setenv("STRONGROOM_DATABASE_URL", stage.house.database.url("strongroom_worker"))
+    own = ("--organisation", str(stage.id))
+    stage.order("by-command", amount="700")
+    strict = {"id": "not-above-500", "when": {"above": "500 TUSD"}, "then": "deny"}
+    path = tmp_path / "draft.json"
+    path.write_text(json.dumps(source(stage, rules=[*source(stage)["rules"], strict])))
+    asked = ["policy", "rehearse", str(path), "--from", "2020-01-01", "--until", "2099-01-01", *own]
+    assert main(asked) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "by-command: now:" in shown
+    assert "Rule not-above-500 denies" in shown
+    assert "could pay out TUSD" in shown
+    assert main(["policy", "show", "1", *own]) == 0
+    assert "two-approvers: payments to the address book" in capsys.readouterr().out
+    assert main(["policy", "diff", "1", str(path), *own]) == 0
+    assert "New: not-above-500" in capsys.readouterr().out
+    assert main(["policy", "show", "1"]) == 1
+    assert "--organisation" in capsys.readouterr().err
