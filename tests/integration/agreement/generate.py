@@ -104,7 +104,7 @@ def step_of(rng: Random, firm: Firm, now: int) -> Body:
     script = firm.script
     asset = rng.choice(script["assets"]) if rng.random() < 0.97 else rng.randrange(len(ASSETS))
     listed = [PLACES.index(one.address) for one in firm.parsed.address_book]
-    by_key = bool(script["hot"]) and rng.random() < 0.15
+    by_key = bool(script["hot"]) and rng.random() < 0.3
     to = rng.choice(listed) if rng.random() < 0.9 else rng.randrange(OWN_WALLET + 1)
     if by_key and to == OWN_WALLET:
         to = OWN_VAULT
@@ -115,7 +115,7 @@ def step_of(rng: Random, firm: Firm, now: int) -> Body:
         "initiator": rng.randrange(len(firm.initiators)),
         "asset": asset,
         "to": to,
-        "units": str(max(1, _units(rng, firm, asset, now))),
+        "units": str(max(1, _units(rng, firm, asset, now, by_key))),
         "approvers": sorted(
             rng.sample(approvers, rng.randint(0, len(approvers)) if few else len(approvers))
         ),
@@ -125,14 +125,16 @@ def step_of(rng: Random, firm: Firm, now: int) -> Body:
     }
 
 
-def _units(rng: Random, firm: Firm, asset: int, now: int) -> int:
+def _units(rng: Random, firm: Firm, asset: int, now: int, by_key: bool) -> int:
     """Most are small, so that many are permitted; the rest lie at a bound or one beside it."""
     bundle = firm.parsed
-    limit = next((one for one in bundle.limits if one.asset.code == ASSETS[asset]), None)
+    limits = bundle.spending[0].limits if by_key else bundle.limits
+    limit = next((one for one in limits if one.asset.code == ASSETS[asset]), None)
     day = limit.per_day_units if limit else 10**6
     if rng.random() < 0.45:
-        return rng.randint(1, max(1, day // 12))
-    left = day - firm.permitted.day_units(ASSETS[asset], now)
+        return rng.randint(1, max(1, day // (3 if by_key else 12)))
+    wallet = bundle.spending[0].address if by_key else None
+    left = day - firm.permitted.day_units(ASSETS[asset], now, wallet)
     bounds = [left, left, limit.per_payment_units if limit else day]
     bounds += [bound for rule in bundle.rules for bound in _bounds(rule, asset)]
     return rng.choice(bounds) + rng.choice((-1, 0, 0, 1))
