@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from strongroom.cli.main import main
 from strongroom.policy import service as policy
 from strongroom.vaults import service
 from strongroom.vaults.leaving import paper
@@ -140,3 +141,32 @@ def test_a_change_is_governed_by_the_client_library_too(stage: Stage, governing:
             governing.sign(UUID(made["id"]), stage.cast.amir)
             governing.drive(lambda: governing.state(UUID(made["id"])) == "done")
             assert service_of_bea.vault_step(made["id"])["state"] == "done"
+
+
+def test_a_change_is_governed_from_the_command_line(
+    stage: Stage, governing: Governing, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {name: tmp_path / name for name in ("token", "ivo", "amir")}
+    for name, who in (("ivo", stage.cast.ivo), ("amir", stage.cast.amir)):
+        files[name].write_text(bytes(who.key).hex())
+
+    with served(stage) as site:
+        files["token"].write_text(site.token("ivo", stage.cast.ivo, "approver"))
+
+        def tell(*words: str) -> str:
+            where = ["--api", site.url, "--token-file", str(files["token"])]
+            assert main(["vault", "changes", *words, *where]) == 0, capsys.readouterr().err
+            return capsys.readouterr().out.strip().splitlines()[-1]
+
+        governing.look()
+        capsys.readouterr()
+        assert main(["vault", "changes", "propose", "9", "--api", site.url,
+                     "--token-file", str(files["token"])]) == 1  # fmt: skip
+        assert "number of a pending change" in capsys.readouterr().err
+        step = tell("propose", "1")
+        assert "signing" in tell("sign", step, "--key-file", str(files["ivo"]))
+        assert "the signer is asked" in tell("sign", step, "--key-file", str(files["amir"]))
+        governing.drive(lambda: governing.state(UUID(step)) == "done")
+        words = ["list", "--api", site.url, "--token-file", str(files["token"])]
+        assert main(["vault", "changes", *words]) == 0
+        assert f"{step}  add_owner announce: done, 2 of 2 signed" in capsys.readouterr().out

@@ -16,7 +16,7 @@ COMMANDS: dict[str, str] = {
     "beat": "insert the jobs that are due",
     "db": "`db migrate`: create the database, its roles and tables",
     "deploy": "deploy the platform's contracts at their deterministic addresses",
-    "vault": "`vault inspect | adopt | leave`: any Safe, with a node's URL only",
+    "vault": "`vault inspect | adopt | leave | changes | queue`: a Safe, its people, its changes",
     "hd": "`hd addresses`: derive deposit addresses from an account xpub, offline",
     "custody": "`custody record`: put a key ceremony's transcript into the audit log",
     "policy": "`policy template|validate|diff|show|rehearse`: a policy as a document, in words",

@@ -34,6 +34,7 @@ SUBCOMMANDS = {
     "inspect": ("strongroom.cli.vault", "ten health checks of any Safe, and what must change"),
     "adopt": ("strongroom.cli.vault", "what an existing Safe's owners sign to come under guard"),
     "queue": ("strongroom.cli.vault_queue", "what waits for which number, and what is wrong"),
+    "changes": ("strongroom.cli.vault_changes", "what the policy wants changed: propose, sign"),
     "leave": ("strongroom.cli.vault_leave", "leave the custodian with the people's own keys"),
 }
 
