@@ -44,6 +44,9 @@ def test_blanks_and_errors_are_named_and_answered_with_1(written, capsys):
     wrong = filled("small") | {"administrator_quorum": 9}
     assert main(["policy", "validate", written("b.json", wrong)]) == 1
     assert "policy.threshold_deadlock" in capsys.readouterr().out
+    rules = [{"id": "a", "then": "deny"}, {"id": "b", "then": "2 approvers"}]
+    assert main(["policy", "validate", written("c.json", filled("small", rules=rules))]) == 1
+    assert "policy.rule_contradicted" in capsys.readouterr().out
 
 
 def test_a_later_version_is_checked_against_the_active_one(written, capsys):
