@@ -156,7 +156,7 @@ class Flow:
         policy = document(mandates={"sweep": mandate})
         if token is not None:
             policy["tokens"][1]["contract"] = checksum(token)
-            policy["vault"]["tokens"] = [checksum(token)]
+            policy["vault"]["limits"][1]["token"] = checksum(token)
         self.insert(
             "policy_bundle",
             organisation_id=organisation,

@@ -1,12 +1,12 @@
 """One policy, three enforcers: they say and count the same, and a fault in one of them is seen."""
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
-from tests.integration.agreement.faults import FAULTS
-from tests.integration.agreement.run import replayed, run, shrunk
-from tests.integration.agreement.world import World, opened_world
+from tests.integration.agreement import apart
 
 SEED = 20_261_122
 CASES = 2_000
@@ -19,13 +19,15 @@ QUICKLY_FOUND = (
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with opened_world(500) as opened:
-        yield opened
+def process() -> Iterator[ProcessPoolExecutor]:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=apart.begin) as pool:
+        yield pool
+        pool.submit(apart.end).result()
 
 
-def test_rules_signer_and_guard_agree_on_generated_payments(world: World) -> None:
-    report = run(world, SEED, CASES)
+def test_rules_signer_and_guard_agree_on_generated_payments(process: ProcessPoolExecutor) -> None:
+    report = process.submit(apart.compare, SEED, CASES).result()
     assert report.breach is None, report.breach.document()
     counts = report.tally.counts
     assert report.cases >= CASES
@@ -38,11 +40,9 @@ def test_rules_signer_and_guard_agree_on_generated_payments(world: World) -> Non
 
 
 @pytest.mark.parametrize("name", QUICKLY_FOUND)
-def test_a_planted_fault_is_found_and_made_short(world: World, name: str) -> None:
-    with FAULTS[name](world):
-        report = run(world, SEED, CASES, firms=FEW)
-        assert report.breach is not None
-        short = shrunk(world, report.breach)
-        assert len(short.steps) <= len(report.breach.steps)
-        assert replayed(world, short.script, short.steps)
-    assert not replayed(world, short.script, short.steps)
+def test_a_planted_fault_is_found_and_made_short(process: ProcessPoolExecutor, name: str) -> None:
+    found = process.submit(apart.find, name, SEED, CASES, FEW).result()
+    assert found is not None
+    assert found.short <= found.steps
+    assert found.replayed
+    assert not found.replayed_mended
