@@ -75,8 +75,9 @@ class Known:
     """What is known beside the bytes. It adds cautions and a value in money; it clears nothing.
 
     `paid`: who was paid before, at finality. `usable_from`: Unix seconds from which on the vault's
-    guard lets an address be paid, 0 = never. `owners`, `threshold`: of the vault on chain. `announced`: the calls whose hash
-    may have been announced. `value_of`: asset code and units → text such as 1,250.00 USD.
+    guard lets an address be paid, 0 = never. `owners`, `threshold`: of the vault on chain.
+    `announced`: the calls whose hash may have been announced. `value_of`: asset code and units →
+    text such as 1,250.00 USD.
     """
 
     now: int

@@ -205,6 +205,15 @@ contract FreezeTest is VaultFixture {
         exitModule.leave(address(vault));
     }
 
+    function test_AFreezeAfterACancelledAnnouncementHoldsUpNothing() public {
+        _announceExit(1);
+        exitModule.cancel(
+            address(vault), _signatures(2, exitModule.cancelDigest(address(vault), 1))
+        );
+        _freeze();
+        assertEq(guard.exitFrozenUntil(address(vault)), 0);
+    }
+
     function test_PeopleFreeTheExitToo() public {
         _announceExit(1);
         vm.warp(START + 7 days - 1);
