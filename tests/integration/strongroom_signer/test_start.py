@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,15 @@ def test_soft_tokens_are_refused_on_a_public_main_network_unless_on_trial(signer
     assert "TRIAL: A SOFTWARE TOKEN" in signer.log
 
 
+def open_files(pid: int) -> set[Path]:
+    """What a process has open; one that it closes meanwhile is not."""
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(entry.readlink())
+    return found
+
+
 def test_a_pin_by_descriptor_is_read_once_and_closed(signer: Signer) -> None:
     signer.init()
     file = Path(signer.environment.pop("STRONGROOM_SIGNER_PIN_FILE"))
@@ -43,8 +53,7 @@ def test_a_pin_by_descriptor_is_read_once_and_closed(signer: Signer) -> None:
     os.close(ours)
     assert signer.get("status", {})["trial"] is False
     assert signer.child is not None
-    open_now = Path(f"/proc/{signer.child.pid}/fd").iterdir()
-    assert pipe not in {entry.readlink() for entry in open_now}
+    assert pipe not in open_files(signer.child.pid)
 
 
 def test_the_vault_needs_every_officers_part(signer: Signer) -> None:
