@@ -78,7 +78,7 @@ class Examiner:
             ours = _own_kinds(uow, vault, None if last is None else last.seen_at)
             if snapshots.keep(uow, vault, found, bundle.version):
                 _report(uow, vault, previous, found, ours)
-            _follow(uow, vault, found, deployment)
+            _follow(uow, vault, found, bundle, deployment)
         _measure(vault.address, found, judge(found, deployment).score)
 
     def _read(
@@ -172,12 +172,17 @@ def _own_kinds(uow: UnitOfWork, vault: Vault, since: datetime | None) -> set[str
     }
 
 
-def _follow(uow: UnitOfWork, vault: Vault, found: Configuration, deployment: Deployment) -> None:
-    """The vault's row says who owns it now; one that was taken in is active once it is guarded."""
+def _follow(
+    uow: UnitOfWork, vault: Vault, found: Configuration, bundle: Bundle, deployment: Deployment
+) -> None:
+    """The vault's row says who owns it now; one that was taken in is active once it is guarded and
+    stands as its policy says.
+    """
     owners = [checksum(one) for one in found.owners]
     if (vault.owners, vault.threshold) != (owners, found.threshold):
         vault.owners, vault.threshold, vault.updated_at = owners, found.threshold, uow.now
-    if vault.state != "active" and judge(found, deployment).guarded:
+    guarded = judge(found, deployment).guarded
+    if vault.state != "active" and guarded and not changes(found, bundle, deployment):
         delegate = relay.get(uow, vault.organisation_id, vault.delegate_id)
         if delegate.state == "finalized":
             vault.state, vault.active_at, vault.updated_at = "active", uow.now, uow.now
