@@ -62,10 +62,10 @@ def build(config: Config) -> Services:
     return Services(
         database=database,
         new_id=lambda: new_id(clock),
-        signer=SignerClient(config.signer_socket),
+        signer=SignerClient(config.chain().signer_socket),
         postings=PostingWriter(database),
         officers=Officers(addresses, config.custody_quorum),
-        chain_id=config.chain_id,
+        chain_id=config.chain().chain_id,
         export_dir=config.export_dir,
     )
 

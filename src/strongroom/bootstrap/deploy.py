@@ -207,18 +207,19 @@ def deploy(
 
     Raises SignerUnavailable, NodeUnavailable, PlatformDiffers and the errors above.
     """
-    status = SignerClient(config.signer_socket).status()
-    platform = platform_of(status, config.chain_id)
+    chain = config.chain()
+    status = SignerClient(chain.signer_socket).status()
+    platform = platform_of(status, chain.chain_id)
     plan = _plan(platform, status)
-    with Node(config.rpc_urls, config.chain_id) as node:
+    with Node(chain.rpc_urls, chain.chain_id) as node:
         node.check_chain()
         if not node.code(DEPLOYER):
             raise DeployerMissing(
-                f"Chain {config.chain_id} has no deterministic deployer at {checksum(DEPLOYER)}; "
+                f"Chain {chain.chain_id} has no deterministic deployer at {checksum(DEPLOYER)}; "
                 "have it placed there by its published, pre-signed transaction."
             )
         _write_down(config, platform, plan, _scan_from(node, platform.relay))
-        deployer = Deployer(node, read_key(key_file), config.chain_id)
+        deployer = Deployer(node, read_key(key_file), chain.chain_id)
         contracts = []
         for name, planned in plan.items():
             if name == "PermitGuard":

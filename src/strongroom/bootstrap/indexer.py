@@ -99,14 +99,14 @@ class IndexerProcess:
             raise IndexerStale(cursor.halted_reason)
 
     def _join(self) -> Follower:
-        chain_id = self.config.chain_id
+        chain_id = self.config.chain().chain_id
         with self.database.read(None, system("indexer")) as uow:
             relay_key = vaults.platform(uow, chain_id).relay
         deposits = DepositSink(chain_id)
         books = BlockBooks(
             self.database,
             chain_id,
-            confirmations=self.config.confirmations,
+            confirmations=self.config.chain().confirmations,
             sinks=(
                 RelaySink(chain_id, relay_key),
                 VaultSink(chain_id),
@@ -123,19 +123,19 @@ class IndexerProcess:
             LeaderLock(self.leader),
             BalanceReader(self.database, self.thread, chain_id=chain_id, native_asset=NATIVE_ASSET),
             chain_id=chain_id,
-            start_height=self.config.start_height,
+            start_height=self.config.chain().start_height,
         )
 
 
 def build(config: Config) -> IndexerProcess:
     """Join the parts. Raises ConfigurationInvalid, NodeUnavailable (no URL configured)."""
-    url = config.require_database_url()
+    url, chain = config.require_database_url(), config.chain()
     database = Database(
         url, clock=SystemClock(), pool_size=POOL_SIZE, application_name="strongroom-indexer"
     )
     return IndexerProcess(
         config=config,
         database=database,
-        leader=Leader(url, f"indexer:{config.chain_id}"),
-        thread=FetchThread(config.rpc_urls, agree=config.rpc_agree),
+        leader=Leader(url, f"indexer:{chain.chain_id}"),
+        thread=FetchThread(chain.rpc_urls, agree=chain.rpc_agree),
     )

@@ -99,16 +99,17 @@ def build(config: Config) -> RelayProcess:
     database = Database(
         url, clock=SystemClock(), pool_size=POOL_SIZE, application_name="strongroom-relay"
     )
-    signer = SignerClient(config.signer_socket)
-    node = Node(config.rpc_urls, config.chain_id)
+    chain = config.chain()
+    signer = SignerClient(chain.signer_socket)
+    node = Node(chain.rpc_urls, chain.chain_id)
     relay_loop = RelayLoop(
         database,
         SocketSigner(signer),
         node,
-        chain_id=config.chain_id,
+        chain_id=chain.chain_id,
         observers=(VaultObserver(), WithdrawalObserver(), SpendingObserver()),
     )
-    platform = platform_check.PlatformCheck(database, signer, config.chain_id)
+    platform = platform_check.PlatformCheck(database, signer, chain.chain_id)
     checkpoints = checkpointer.Checkpointer(database, SignerCheckpoints(signer))
 
     def signer_answers() -> None:
@@ -122,7 +123,7 @@ def build(config: Config) -> RelayProcess:
             "permits": (PermitLoop(database, signer).step, 0.1),
             "vault changes": (StepLoop(database, signer).step, 0.1),
             "vaults": (
-                examiner.Examiner(database, node, config.chain_id).step,
+                examiner.Examiner(database, node, chain.chain_id).step,
                 examiner.PAUSE_SECONDS,
             ),
             "spending": (SpendingLoop(database, signer).step, 0.1),

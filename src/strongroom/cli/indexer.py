@@ -44,7 +44,7 @@ def _serve(config: Config) -> int:
 
 def _status(config: Config) -> int:
     with _database(config) as database, database.read(None, system("indexer-command")) as uow:
-        cursor = service.status(uow, config.chain_id)
+        cursor = service.status(uow, config.chain().chain_id)
     print(
         f"chain {cursor.chain_id}: read up to block {cursor.height} (0x{cursor.block_hash.hex()})"
     )
@@ -59,7 +59,7 @@ def _status(config: Config) -> int:
 
 def _resume(config: Config, reason: str) -> int:
     with _database(config) as database, database.unit(None, system("indexer-command")) as uow:
-        cursor = service.resume(uow, config.chain_id, reason)
+        cursor = service.resume(uow, config.chain().chain_id, reason)
     print(f"chain {cursor.chain_id}: goes on above block {cursor.height}")
     return 0
 

@@ -121,4 +121,4 @@ def test_more_nodes_than_there_are_cannot_agree():
 
 @pytest.mark.parametrize(("urls", "needed"), [("", 1), ("a", 1), ("a,b", 2), ("a,b,c", 2)])
 def test_the_majority_must_agree_if_nothing_is_said(urls: str, needed: int):
-    assert Config.from_environment({"STRONGROOM_RPC_URLS": urls}).rpc_agree == needed
+    assert Config.from_environment({"STRONGROOM_RPC_URLS": urls}).chain().rpc_agree == needed
