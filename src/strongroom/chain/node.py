@@ -96,6 +96,14 @@ class Node:
         """Broadcast signed bytes; the transaction's hash. AlreadyKnown is as good as accepted."""
         return octets(self._ask(Call("eth_sendRawTransaction", ("0x" + raw.hex(),)), str), 32)
 
+    def send_all(self, raws: Sequence[bytes]) -> list[bytes | ChainError]:
+        """Broadcast in this order; each one's hash, or what the node says to it."""
+        calls = [Call("eth_sendRawTransaction", ("0x" + raw.hex(),)) for raw in raws]
+        return [
+            answer if isinstance(answer, ChainError) else octets(read(answer, str), 32)
+            for answer in self.ask_all(calls)
+        ]
+
     def receipt(self, tx_hash: bytes) -> ReceiptAnswer | None:
         """The receipt, or None: which does not mean "not mined", a node may lag."""
         call = Call("eth_getTransactionReceipt", ("0x" + tx_hash.hex(),))

@@ -5,6 +5,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Integer
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strongroom.db.models import Base, Units, UnitsType
@@ -45,6 +46,10 @@ class Outgoing(Base):
     """The receipt's status in the block where it stands now."""
     last_error: Mapped[str | None]
     """Why it waits, or why it failed: one sentence."""
+    predicted: Mapped[list[dict[str, str]] | None] = mapped_column(JSONB)
+    """Transfers that a node foretold before it was signed: {token, from, to, units}."""
+    revert_reason: Mapped[str | None]
+    """Why it was mined and did nothing, in the contract's own words, decoded."""
     request_id: Mapped[str]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -67,6 +72,8 @@ class Outgoing(Base):
             request_id=self.request_id,
             gas=self.gas,
             cap=FeeCap(self.max_fee_per_gas_wei, self.max_total_fee_wei),
+            sender=self.sender,
+            revert_reason=self.revert_reason,
         )
 
 
@@ -91,3 +98,19 @@ class OutgoingAttempt(Base):
     stored_at: Mapped[datetime | None]
     first_broadcast_at: Mapped[datetime | None]
     last_broadcast_at: Mapped[datetime | None]
+
+
+class Purse(Base):
+    """What a key of ours holds for gas, as a node said; `cost_wei` is a usual transaction's."""
+
+    __tablename__ = "relay_purse"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    chain_id: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[bytes] = mapped_column(primary_key=True)
+    balance_wei: Mapped[Units]
+    cost_wei: Mapped[Units]
+    transactions_left: Mapped[int]
+    state: Mapped[str]
+    since: Mapped[datetime]
+    checked_at: Mapped[datetime]

@@ -1,7 +1,9 @@
 """What the relay needs from outside: a signer, a node, and whoever wants to know."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from strongroom.chain.errors import ChainError
 from strongroom.chain.types import FeeQuote
 from strongroom.db.database import UnitOfWork
 from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt
@@ -24,8 +26,10 @@ class SendingNode(Protocol):
         """What a transaction should offer now, in wei."""
         ...
 
-    def send_raw(self, raw: bytes) -> bytes:
-        """Hand over a signed transaction; gives its hash."""
+    def send_all(self, raws: Sequence[bytes]) -> list[bytes | ChainError]:
+        """Hand over signed transactions in this order; each one's hash, or what the node says to
+        it. Raises when no node answers at all.
+        """
         ...
 
 

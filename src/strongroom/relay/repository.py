@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 
 from strongroom.db import lease
 from strongroom.db.database import UnitOfWork
@@ -33,51 +34,57 @@ class Claim:
         return next(attempt for attempt in self.attempts if attempt.number == number)
 
 
-def claim_next(uow: UnitOfWork, chain_id: int) -> Claim | None:
-    """Lease the row that is due longest, if there is one. Rows that others hold are passed by."""
+def claim_due(uow: UnitOfWork, chain_id: int, limit: int) -> dict[UUID, Claim]:
+    """Lease up to `limit` rows, those first that are due longest, by id. Rows that others hold are
+    passed by.
+    """
     rows = lease.claim(
         uow,
         "outgoing",
         "chain_id = %(chain_id)s AND state IN ('queued', 'signed', 'broadcast')"
         " AND due_at <= %(now)s",
         LEASE_SECONDS,
-        1,
+        limit,
         parameters={"chain_id": chain_id, "now": uow.now},
         order="due_at, id",
     )
     if not rows:
-        return None
-    row = uow.session.get_one(Outgoing, (rows[0]["organisation_id"], rows[0]["id"]))
-    return _claim(row, _attempts(uow, row.organisation_id, row.id))
+        return {}
+    keys = [(row["organisation_id"], row["id"]) for row in rows]
+    found = uow.session.scalars(
+        select(Outgoing).where(tuple_(Outgoing.organisation_id, Outgoing.id).in_(keys))
+    )
+    return reload(uow, found.all())
 
 
-def lock_mine(uow: UnitOfWork, claim: Claim) -> Outgoing | None:
-    """The row, locked, if the claim still stands; None when another process took it over."""
-    organisation_id, outgoing_id = _key(claim)
-    if not lease.still_mine(
-        uow, "outgoing", outgoing_id, claim.fence, organisation_id=organisation_id
-    ):
-        return None
-    return uow.session.get_one(Outgoing, (organisation_id, outgoing_id))
+def lock_mine(uow: UnitOfWork, claims: Sequence[Claim]) -> list[Outgoing]:
+    """The rows, locked in the order of their ids, whose claims still stand; the others were taken
+    over by another process.
+    """
+    keys = [(*_key(claim), claim.fence) for claim in claims]
+    place = tuple_(Outgoing.organisation_id, Outgoing.id, Outgoing.attempt)
+    query = select(Outgoing).where(place.in_(keys)).order_by(Outgoing.id).with_for_update()
+    return list(uow.session.scalars(query)) if keys else []
 
 
 def plan(uow: UnitOfWork, claim: Claim, number: int, kind: AttemptKind, fees: Fees) -> None:
     """Keep the fees of an attempt before the signer is asked; a refused plan is made anew."""
-    found = uow.session.get(OutgoingAttempt, (*_key(claim), number))
-    if found is None:
-        found = OutgoingAttempt(
-            organisation_id=claim.outgoing.organisation_id,
-            outgoing_id=claim.outgoing.id,
-            attempt=number,
-            kind=kind,
+    values = {
+        "kind": kind,
+        "gas": fees.gas,
+        "max_fee_per_gas_wei": fees.max_fee_per_gas_wei,
+        "max_priority_fee_per_gas_wei": fees.max_priority_fee_per_gas_wei,
+        "planned_at": uow.now,
+        "refused": None,
+    }
+    organisation_id, outgoing_id = _key(claim)
+    uow.session.execute(
+        insert(OutgoingAttempt)
+        .values(organisation_id=organisation_id, outgoing_id=outgoing_id, attempt=number, **values)
+        .on_conflict_do_update(
+            index_elements=["organisation_id", "outgoing_id", "attempt"], set_=values
         )
-        uow.session.add(found)
-    found.kind = kind
-    found.gas = fees.gas
-    found.max_fee_per_gas_wei = fees.max_fee_per_gas_wei
-    found.max_priority_fee_per_gas_wei = fees.max_priority_fee_per_gas_wei
-    found.planned_at = uow.now
-    found.refused = None
+    )
 
 
 def store(uow: UnitOfWork, claim: Claim, number: int, signed: SignedAttempt) -> None:
@@ -96,32 +103,34 @@ def mark_refused(uow: UnitOfWork, claim: Claim, number: int, sentence: str) -> N
     )
 
 
-def mark_broadcast(uow: UnitOfWork, claim: Claim, number: int) -> None:
-    """A node was handed this attempt."""
-    found = uow.session.get_one(OutgoingAttempt, (*_key(claim), number))
-    if found.first_broadcast_at is None:
-        found.first_broadcast_at = uow.now
-    found.last_broadcast_at = uow.now
-
-
-def reload(uow: UnitOfWork, row: Outgoing) -> Claim:
-    """The claim as it stands now, after a step."""
-    uow.session.flush()
-    return _claim(row, _attempts(uow, row.organisation_id, row.id))
-
-
-def _attempts(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> list[OutgoingAttempt]:
-    return list(
-        uow.session.scalars(
-            select(OutgoingAttempt)
-            .where(
-                OutgoingAttempt.organisation_id == organisation_id,
-                OutgoingAttempt.outgoing_id == outgoing_id,
-            )
-            .order_by(OutgoingAttempt.attempt)
-            .execution_options(populate_existing=True)
+def mark_broadcast(uow: UnitOfWork, sent: Sequence[tuple[Claim, int]]) -> None:
+    """A node was handed these attempts."""
+    place = tuple_(
+        OutgoingAttempt.organisation_id, OutgoingAttempt.outgoing_id, OutgoingAttempt.attempt
+    )
+    uow.session.execute(
+        update(OutgoingAttempt)
+        .where(place.in_([(*_key(claim), number) for claim, number in sent]))
+        .values(
+            first_broadcast_at=func.coalesce(OutgoingAttempt.first_broadcast_at, uow.now),
+            last_broadcast_at=uow.now,
         )
     )
+
+
+def reload(uow: UnitOfWork, rows: Sequence[Outgoing]) -> dict[UUID, Claim]:
+    """The claims as they stand now, by id."""
+    uow.session.flush()
+    place = tuple_(OutgoingAttempt.organisation_id, OutgoingAttempt.outgoing_id)
+    attempts: dict[UUID, list[OutgoingAttempt]] = {row.id: [] for row in rows}
+    for attempt in uow.session.scalars(
+        select(OutgoingAttempt)
+        .where(place.in_([(row.organisation_id, row.id) for row in rows]))
+        .order_by(OutgoingAttempt.attempt)
+        .execution_options(populate_existing=True)
+    ):
+        attempts[attempt.outgoing_id].append(attempt)
+    return {row.id: _claim(row, attempts[row.id]) for row in rows}
 
 
 def _claim(row: Outgoing, attempts: Sequence[OutgoingAttempt]) -> Claim:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 Purpose = Literal[
     "vault_creation", "delegate_deployment", "vault_execution", "sweep", "hot_payment",
-    "cold_payment",
+    "cold_payment", "gas_topup", "leaf_sweep",
 ]  # fmt: skip
 State = Literal["queued", "signed", "broadcast", "mined", "finalized", "failed", "cancelled"]
 AttemptKind = Literal["payload", "cancel"]
@@ -81,3 +81,5 @@ class OutgoingView:
     request_id: str
     gas: int | None
     cap: FeeCap
+    sender: bytes | None = None
+    revert_reason: str | None = None

@@ -1,7 +1,7 @@
 """What the relay's tests work on: a real database, a real node, a signer behind the port."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from coincurve import PrivateKey
 
-from strongroom.chain.errors import NodeUnavailable
+from strongroom.chain.errors import ChainError, NodeUnavailable
 from strongroom.chain.node import Node
 from strongroom.chain.types import FeeQuote
 from strongroom.db.actor import system
@@ -100,11 +100,11 @@ class ForgetfulNode:
             raise NodeUnavailable("away for a test")
         return self._node.fees()
 
-    def send_raw(self, raw: bytes) -> bytes:
+    def send_all(self, raws: Sequence[bytes]) -> list[bytes | ChainError]:
         if self.away:
             raise NodeUnavailable("away for a test")
-        self.sent += 1
-        sent = self._node.send_raw(raw)
+        self.sent += len(raws)
+        sent = self._node.send_all(raws)
         if self.silent_after_accepting:
             raise NodeUnavailable("accepted, and then a time-out")
         return sent
