@@ -1,10 +1,10 @@
-"""The tables of outbox, idempotency and leaders as SQLAlchemy sees them."""
+"""The tables of outbox, events, idempotency and leaders as SQLAlchemy sees them."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Integer
+from sqlalchemy import ARRAY, JSON, Integer, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strongroom.db.models import Base
@@ -53,3 +53,31 @@ class LeaderEpoch(Base):
     epoch: Mapped[int]
     holder: Mapped[str]
     since: Mapped[datetime]
+
+
+class EventListener(Base):
+    """An organisation that wants its events told."""
+
+    __tablename__ = "event_listener"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
+
+
+class EventRow(Base):
+    """What happened to a subject; append-only."""
+
+    __tablename__ = "event"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    """Makes it once."""
+    type: Mapped[str]
+    subject: Mapped[str]
+    number: Mapped[int]
+    """The subject's how-manieth event, from 1, without a gap."""
+    body: Mapped[dict[str, Any]]
+    retracts: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    """Ids of earlier events of the subject that did not last."""
+    at: Mapped[datetime]
