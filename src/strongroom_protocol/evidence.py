@@ -22,7 +22,7 @@ from strongroom_protocol.intents import Order, VaultPayment, Withdrawal
 from strongroom_protocol.safe import (
     Payment,
     SafeTx,
-    decode_payment,
+    payments_of,
     rejection_safe_tx,
     safe_tx_hash,
 )
@@ -89,14 +89,16 @@ def recover_approvals(
     safe_tx: SafeTx,
     approvals: Sequence[Approval],
     now: int,
+    *,
+    multi_send: Address | None = None,
 ) -> Approved:
     """Who approved this Safe transaction of the intent's wallet: its payment or its rejection.
 
-    A payment must be the intent's, in time, under the active policy; each approver, or deputy of
-    one at `now`, is an owner of the vault, not the initiator, and signed both forms. A rejection
-    may come late and from any owner: it only consumes the nonce. Whether they are enough is the
-    policy's question; that the wallet is the organisation's vault, the caller's. Raises
-    EvidenceRefused, SafeTxRefused, SignatureInvalid.
+    A payment must be the intent's, alone or in a batch through `multi_send`, in time, under the
+    active policy; each approver, or deputy of one at `now`, is an owner of the vault, not the
+    initiator, and signed both forms. A rejection may come late and from any owner: it only consumes
+    the nonce. Whether they are enough is the policy's question; that the wallet is the
+    organisation's vault, the caller's. Raises EvidenceRefused, SafeTxRefused, SignatureInvalid.
     """
     chain_id = bundle.chain_id
     _check_organisation(bundle, intent)
@@ -105,7 +107,8 @@ def recover_approvals(
     initiator = None
     if is_payment:
         initiator = recover_initiator(bundle, intent, initiator_signature, now)
-    if is_payment and decode_payment(safe_tx) != Payment(intent.token, intent.to, intent.units):
+    paid = Payment(intent.token, intent.to, intent.units)
+    if is_payment and paid not in payments_of(safe_tx, multi_send):
         raise EvidenceRefused(
             "the Safe transaction pays something else than the intent",
             code="evidence.payment_differs",

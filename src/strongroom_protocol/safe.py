@@ -190,6 +190,13 @@ def decode_batch(tx: SafeTx, multi_send: Address) -> tuple[Payment, ...]:
     return tuple(decode_payment(call.safe_tx(tx.nonce)) for call in decode_calls(tx, multi_send))
 
 
+def payments_of(tx: SafeTx, multi_send: Address | None) -> tuple[Payment, ...]:
+    """What `tx` pays: a payment, or a batch through `multi_send`; raises SafeTxRefused."""
+    if multi_send is not None and tx.to == multi_send:
+        return decode_batch(tx, multi_send)
+    return (decode_payment(tx),)
+
+
 def setup_initializer(
     owners: Sequence[Address], threshold: int, setup_to: Address, setup_data: bytes
 ) -> bytes:

@@ -6,7 +6,7 @@ Operations hand a digest to the keyring only as it comes from here. Each functio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any
@@ -71,6 +71,15 @@ def agreed_payment(chain_id: int, safe: Address, tx: SafeTx, payment: Payment) -
     """
     plain = {"chain_id": chain_id, "safe": safe, "nonce": tx.nonce, **_plain(payment)}
     return _same(safe_tx_hash(chain_id, safe, tx), second.payment, plain)
+
+
+def agreed_batch(
+    chain_id: int, safe: Address, tx: SafeTx, payments: Sequence[Payment], multi_send: Address
+) -> bytes:
+    """The same for several payments in one; the second encoder packs them itself."""
+    paid = [(one.token, one.to, one.units) for one in payments]
+    plain = {"chain_id": chain_id, "safe": safe, "nonce": tx.nonce, "multi_send": multi_send}
+    return _same(safe_tx_hash(chain_id, safe, tx), second.batch, {**plain, "payments": paid})
 
 
 def agreed_change(

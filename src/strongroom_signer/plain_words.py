@@ -64,6 +64,11 @@ def _payment(body: Body, bundle: Bundle | None) -> list[str]:
     return lines
 
 
+def _batch(body: Body, bundle: Bundle | None) -> list[str]:
+    payments = [_payment({**one, "kind": "payment"}, bundle) for one in body["payments"]]
+    return ["ALL OR NONE of these:", *(line for lines in payments for line in lines)]
+
+
 def _order(body: Body, _bundle: Bundle | None) -> list[str]:
     intent = body["intent"]
     asset = Asset(intent["asset"])
@@ -104,6 +109,7 @@ _WORDS: Mapping[str, Callable[[Body, Bundle | None], list[str]]] = {
     "suspend": _suspend,
     "revoke": _revoke,
     "vault_permit": _payment,
+    "vault_batch": _batch,
     "spending_payment": _payment,
     "fiat_order": _order,
     "policy_first": _policy,

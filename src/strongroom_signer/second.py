@@ -143,11 +143,36 @@ def payment(
 
     Nothing to the Safe itself is the rejection of the nonce.
     """
-    value, data = units, b""
-    if any(token):
-        to, value, data = token, 0, TRANSFER + _place(to) + _word(units)
+    to, value, data = _paying(token, to, units)
     members = (_place(to), _word(value), _hash(data), bytes(6 * 32), _word(nonce))
     return _signed(_PLACED + _word(chain_id) + _place(safe), _SAFE_TX, *members)
+
+
+def batch(
+    *,
+    chain_id: int,
+    safe: bytes,
+    multi_send: bytes,
+    payments: Iterable[tuple[bytes, bytes, int]],
+    nonce: int,
+) -> bytes:
+    """The hash of several payments (token, to, units), delegate-called in one MultiSendCallOnly."""
+    data = _batch_data([_paying(*one) for one in payments])
+    members = (_place(multi_send), _word(0), _hash(data), _word(1), bytes(5 * 32), _word(nonce))
+    return _signed(_PLACED + _word(chain_id) + _place(safe), _SAFE_TX, *members)
+
+
+def _paying(token: bytes, to: bytes, units: int) -> tuple[bytes, int, bytes]:
+    """Whom the Safe calls, with how much of the native coin and what data."""
+    return (token, 0, TRANSFER + _place(to) + _word(units)) if any(token) else (to, units, b"")
+
+
+def _batch_data(calls: Iterable[tuple[bytes, int, bytes]]) -> bytes:
+    """multiSend(bytes) over plain calls: operation ‖ to ‖ value ‖ length ‖ data, each."""
+    packed = b"".join(
+        b"\0" + _sized(to, 20) + _word(value) + _word(len(data)) + data for to, value, data in calls
+    )
+    return _CALL["multiSend"] + _word(32) + _word(len(packed)) + packed + bytes(-len(packed) % 32)
 
 
 def vault_change(
@@ -167,14 +192,9 @@ def vault_change(
     to, operation = (safe if kind in _OWN else installed), 0
     if kind == "replace_guard":
         guard = facts["guard"]
-        calls = [(safe, _CALL[name] + _place(guard)) for name in ("setModuleGuard", "setGuard")]
-        calls.append((guard, _data(kind, facts)))
-        packed = b"".join(
-            b"\0" + _sized(place, 20) + _word(0) + _word(len(data)) + data for place, data in calls
-        )
+        calls = [(safe, 0, _CALL[name] + _place(guard)) for name in ("setModuleGuard", "setGuard")]
         to, operation = multi_send, 1
-        data = _CALL["multiSend"] + _word(32) + _word(len(packed)) + packed
-        data += bytes(-len(packed) % 32)
+        data = _batch_data([*calls, (guard, 0, _data(kind, facts))])
     else:
         data = _data(kind, facts)
     if phase == "announce":

@@ -22,11 +22,14 @@ from strongroom_signer.operations.leaves import listed_leaf
 from strongroom_signer.pool import Leaf
 
 ITEMS_MAX = 200
+ITEM = frozenset({"token", "units", "clearances"})
 CLEARANCES_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class Item:
+    """Units of a token that lie on a deposit address."""
+
     leaf: Leaf
     token: Address
     units: int
@@ -34,21 +37,19 @@ class _Item:
 
 def sweep(house: House, organisation: Organisation, members: Members) -> Call:
     """To the batcher; leaves in `delegate` authorise the vault's sweeper along (EIP-7702)."""
-    require(
-        organisation.bundle.sweep_mandate,
-        "mandate_missing",
-        "the signed policy gives no standing mandate to sweep",
-    )
+    check_mandate(organisation)
     ref = members.hash32("ref")
 
-    def read(value: object, path: str) -> _Item:
-        return _read_item(house, organisation, value, path)
+    def read(value: object, path: str) -> Item:
+        members = Members(value, path, {"index", *ITEM})
+        leaf = listed_leaf(house, organisation, members.integer("index"))
+        return read_item(house, organisation, leaf, members)
 
     items = members.list("items", read, minimum=1, maximum=ITEMS_MAX)
     keys = [(item.leaf.address, item.token) for item in items]
     require(len(set(keys)) == len(keys), "item_twice", "an address and token may appear once")
     for item in items:
-        _count(house, ref, item)
+        count_swept(house, ref, item)
     sweeper = house.deployment.sweeper_address(organisation.vault)
 
     def authorise(value: object, path: str) -> Plan:
@@ -71,10 +72,18 @@ def sweep(house: House, organisation: Organisation, members: Members) -> Call:
     )
 
 
-def _read_item(house: House, organisation: Organisation, value: object, path: str) -> _Item:
-    members = Members(value, path, {"index", "token", "units", "clearances"})
-    leaf = listed_leaf(house, organisation, members.integer("index"))
-    item = _Item(leaf, members.address("token", zero=True), members.units("units"))
+def check_mandate(organisation: Organisation) -> None:
+    """Refuse a sweep that people gave no mandate for."""
+    require(
+        organisation.bundle.sweep_mandate,
+        "mandate_missing",
+        "the signed policy gives no standing mandate to sweep",
+    )
+
+
+def read_item(house: House, organisation: Organisation, leaf: Leaf, members: Members) -> Item:
+    """Members ITEM; the clearances are learnt. Raises Refused."""
+    item = Item(leaf, members.address("token", zero=True), members.units("units"))
     contract = None if item.token == ZERO else item.token
     require(
         organisation.bundle.token_of(contract) is not None,
@@ -120,7 +129,8 @@ def _learn(house: House, organisation: Organisation, deposit: ClearedDeposit) ->
         )
 
 
-def _count(house: House, ref: bytes, item: _Item) -> None:
+def count_swept(house: House, ref: bytes, item: Item) -> None:
+    """Inside a unit: so much is swept, and never more than was cleared. Raises Refused."""
     address, token = item.leaf.address, item.token
     cleared = _sum(house, "cleared_deposit", address, token)
     swept = _sum(house, "swept NATURAL LEFT JOIN released", address, token, "AND at IS NULL")
@@ -145,6 +155,8 @@ def _sum(house: House, table: str, address: Address, token: Address, more: str =
 def _authorisation(house: House, leaf: Leaf, delegate: Address) -> Plan:
     """One delegate a (chain, leaf, nonce): the same again is the same; another takes the next."""
     chain_id = house.config.chain_id
+    sent = house.journal.one("SELECT 1 FROM nonce WHERE key = ?", leaf.address)
+    require(sent is None, "leaf_sends", "a leaf that sends by itself does not delegate: its nonces")
     row = house.journal.one(
         "SELECT nonce, delegate FROM authorisation WHERE chain_id = ? AND leaf = ?"
         " ORDER BY nonce DESC LIMIT 1",

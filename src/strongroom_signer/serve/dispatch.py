@@ -19,6 +19,7 @@ from strongroom_signer.house import House, Once, Plan
 from strongroom_signer.operations.checkpoint import checkpoint
 from strongroom_signer.operations.fiat import fiat_order
 from strongroom_signer.operations.gas import gas_topup
+from strongroom_signer.operations.leaf_sweep import leaf_sweep
 from strongroom_signer.operations.manifest import manifest_extend
 from strongroom_signer.operations.policies import policy_first, policy_update, revoke, suspend
 from strongroom_signer.operations.provenance import provenance
@@ -27,7 +28,7 @@ from strongroom_signer.operations.release import release_sweep
 from strongroom_signer.operations.spending import spending_payment
 from strongroom_signer.operations.status import status
 from strongroom_signer.operations.vault_change import vault_change
-from strongroom_signer.operations.vault_permit import vault_permit
+from strongroom_signer.operations.vault_permit import vault_batch, vault_permit
 
 # An operation answers at once, or says what is to be signed once: `honour` does that. It runs in a
 # unit that it shares with other requests, so it keeps nothing outside the journal.
@@ -42,9 +43,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "manifest_extend": manifest_extend,
     "provenance": provenance,
     "vault_permit": vault_permit,
+    "vault_batch": vault_batch,
     "vault_change": vault_change,
     "spending_payment": spending_payment,
     "gas_topup": gas_topup,
+    "leaf_sweep": leaf_sweep,
     "fiat_order": fiat_order,
     "relay": relay,
     "checkpoint": checkpoint,

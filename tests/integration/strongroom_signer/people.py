@@ -19,7 +19,14 @@ from strongroom_protocol.canonical import canonical_bytes
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import CustodyManifest, Suspend, VaultPayment, Withdrawal
-from strongroom_protocol.safe import payment_safe_tx, rejection_safe_tx, safe_tx_hash
+from strongroom_protocol.safe import (
+    Payment,
+    SafeTx,
+    batch_safe_tx,
+    payment_safe_tx,
+    rejection_safe_tx,
+    safe_tx_hash,
+)
 
 CHAIN_ID = 31337
 TUSD = Address(b"\x70" * 20)
@@ -203,8 +210,11 @@ class Company:
             **changes,
         }
 
-    def approval(self, key: Key, intent: Withdrawal, safe_nonce: int) -> dict[str, Any]:
-        safe_tx = payment_safe_tx(intent.token, intent.to, intent.units, safe_nonce)
+    def approval(
+        self, key: Key, intent: Withdrawal, safe_nonce: int, safe_tx: SafeTx | None = None
+    ) -> dict[str, Any]:
+        alone = payment_safe_tx(intent.token, intent.to, intent.units, safe_nonce)
+        safe_tx = safe_tx or alone
         tx_hash = safe_tx_hash(CHAIN_ID, intent.wallet, safe_tx)
         readable = VaultPayment(
             intent.digest(CHAIN_ID), tx_hash, intent.to, intent.token, intent.units
@@ -228,6 +238,26 @@ class Company:
             "clearance": screened(self.clearance(intent)),
             "dry_run": False,
         }
+
+    def batch(
+        self,
+        intents: Sequence[Withdrawal],
+        safe_nonce: int,
+        multi_send: Address,
+        approvers: Sequence[Key] | None = None,
+    ) -> dict[str, Any]:
+        """Several payments in one Safe transaction; each is approved by itself."""
+        paid = [Payment(one.token, one.to, one.units) for one in intents]
+        safe_tx = batch_safe_tx(paid, safe_nonce, multi_send)
+        keys = self.approvers[:2] if approvers is None else approvers
+        names = ("intent", "initiator_signature", "clearance")
+        payments = []
+        for intent in intents:
+            alone = self.payment(intent, safe_nonce, [])
+            signed = [self.approval(key, intent, safe_nonce, safe_tx) for key in keys]
+            payments.append({**{name: alone[name] for name in names}, "approvals": signed})
+        head = {"organisation": self.reference, "safe_nonce": safe_nonce, "dry_run": False}
+        return {**head, "payments": payments}
 
     def rejection(self, intent: Withdrawal, safe_nonce: int) -> dict[str, Any]:
         safe_tx = rejection_safe_tx(intent.wallet, safe_nonce)

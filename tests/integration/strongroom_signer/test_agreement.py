@@ -10,7 +10,9 @@ from strongroom_signer import agreement, second
 from tests.integration.strongroom_signer.conftest import Desk
 from tests.integration.strongroom_signer.people import Company
 from tests.integration.strongroom_signer.redteam.stage import Uses
+from tests.integration.strongroom_signer.test_leaf_sweep import leaf_sweep
 from tests.integration.strongroom_signer.test_relay import ask_for, sweep
+from tests.integration.strongroom_signer.test_vault_batch import TWO, batch
 
 Body = dict[str, Any]
 Ask = Callable[[Desk, Company], tuple[str, Body]]
@@ -22,6 +24,14 @@ def provenance(_desk: Desk, company: Company) -> tuple[str, Body]:
 
 def permit(desk: Desk, company: Company) -> tuple[str, Body]:
     return "vault_permit", company.payment(company.intent(desk.vault(company)), 0)
+
+
+def batched(desk: Desk, company: Company) -> tuple[str, Body]:
+    return "vault_batch", batch(desk, company, *TWO)
+
+
+def by_leaf(_desk: Desk, company: Company) -> tuple[str, Body]:
+    return "leaf_sweep", leaf_sweep(company)
 
 
 def call(_desk: Desk, company: Company) -> tuple[str, Body]:
@@ -37,6 +47,8 @@ def delegation(_desk: Desk, company: Company) -> tuple[str, Body]:
 ASKED: dict[str, tuple[Ask, str | type, int]] = {
     "the provenance of an address": (provenance, "_place", 0),
     "the hash of a vault's payment": (permit, "payment", 0),
+    "the hash of a vault's batch": (batched, "batch", 0),
+    "a call of a deposit address": (by_leaf, Transaction1559, 0),
     "a vault's permit": (permit, "permit", 0),
     "a call of the relay": (call, Transaction1559, 0),
     "a delegation": (delegation, Authorization, 0),

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from strongroom_protocol import intents, permit, rlp, safe
-from strongroom_protocol.addresses import Address
+from strongroom_protocol.addresses import ZERO, Address
 from strongroom_protocol.intents import AddressProvenance
 from strongroom_protocol.permit import Permit
-from strongroom_protocol.safe import Payment, SafeTx, payment_safe_tx
+from strongroom_protocol.safe import Payment, SafeTx, batch_safe_tx, payment_safe_tx
 from strongroom_protocol.transactions import (
     Authorization,
     LegacyTransaction,
@@ -19,7 +19,13 @@ from strongroom_protocol.transactions import (
 )
 from strongroom_protocol.typed_data import Domain
 from strongroom_signer import second
-from strongroom_signer.agreement import agreed, agreed_payment, agreed_permit, agreed_statement
+from strongroom_signer.agreement import (
+    agreed,
+    agreed_batch,
+    agreed_payment,
+    agreed_permit,
+    agreed_statement,
+)
 from strongroom_signer.errors import Refused
 
 PAYEE, OTHER = Address(b"\x35" * 20), Address(b"\x53" * 20)
@@ -30,6 +36,9 @@ PERMIT = Permit(PAYEE, b"\5" * 32, 3, 1_800_000_000)
 STATEMENT = AddressProvenance(b"\1" * 32, "m/44'/60'/0'/0/9", PAYEE)
 PAID = Payment(OTHER, PAYEE, 1000)
 SAFE_TX = payment_safe_tx(OTHER, PAYEE, 1000, 4)
+MULTI_SEND = Address(b"\x2e" * 20)
+PAYMENTS = (PAID, Payment(ZERO, PAYEE, 5))
+BATCH = batch_safe_tx(PAYMENTS, 4, MULTI_SEND)
 ASKED: dict[str, Callable[[], bytes]] = {
     "call": lambda: agreed(CALL),
     "old call": lambda: agreed(OLD),
@@ -37,6 +46,7 @@ ASKED: dict[str, Callable[[], bytes]] = {
     "permit": lambda: agreed_permit(31337, OTHER, PERMIT),
     "statement": lambda: agreed_statement(31337, STATEMENT),
     "payment": lambda: agreed_payment(31337, PAYEE, SAFE_TX, PAID),
+    "batch": lambda: agreed_batch(31337, PAYEE, BATCH, PAYMENTS, MULTI_SEND),
 }
 # Module, name, the fault, and what is asked for.
 FAULTS: list[tuple[Any, str, Any, str]] = [
@@ -49,6 +59,9 @@ FAULTS: list[tuple[Any, str, Any, str]] = [
     (second, "_VERSION", b"", "statement"),
     (second, "_GUARD", b"", "permit"),
     (second, "TRANSFER", bytes.fromhex("095ea7b3"), "payment"),
+    (second, "TRANSFER", bytes.fromhex("095ea7b3"), "batch"),
+    (second, "_paying", lambda _token, to, units: (to, units, b""), "batch"),
+    (second, "_batch_data", lambda _calls: b"", "batch"),
     (permit, "domain", lambda chain, at: Domain("StrongroomGuard", None, chain, at), "permit"),
     (intents, "domain", lambda _chain: Domain("Strongroom", "1"), "statement"),
     (safe, "domain", lambda _chain, at: Domain(verifying_contract=at), "payment"),
@@ -90,6 +103,22 @@ def test_a_fault_in_either_encoder_is_refused(number: int, monkeypatch: pytest.M
 def test_a_safe_transaction_that_pays_otherwise_is_refused(tx: SafeTx, paid: Payment) -> None:
     with pytest.raises(Refused, match="payment"):
         agreed_payment(31337, PAYEE, tx, paid)
+
+
+@pytest.mark.parametrize(
+    ("tx", "paid"),
+    [
+        (BATCH, PAYMENTS[:1]),
+        (BATCH, PAYMENTS[::-1]),
+        (BATCH, (*PAYMENTS, PAID)),
+        (SafeTx(BATCH.to, 0, BATCH.data, 4), PAYMENTS),
+        (SafeTx(BATCH.to, 0, BATCH.data + bytes(32), 4, operation=1), PAYMENTS),
+        (SafeTx(PAYEE, 0, BATCH.data, 4, operation=1), PAYMENTS),
+    ],
+)
+def test_a_batch_that_pays_otherwise_is_refused(tx: SafeTx, paid: tuple[Payment, ...]) -> None:
+    with pytest.raises(Refused, match="batch"):
+        agreed_batch(31337, PAYEE, tx, paid, MULTI_SEND)
 
 
 def test_what_must_not_be_signed_is_refused_by_the_first_encoder() -> None:

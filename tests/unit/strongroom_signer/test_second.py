@@ -15,16 +15,28 @@ from eth_account.messages import encode_typed_data
 from eth_account.typed_transactions.set_code_transaction import Authorization as Theirs
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 
-from strongroom_protocol.addresses import ZERO
+from strongroom_protocol.addresses import ZERO, Address
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import AddressProvenance, FiatPermit
 from strongroom_protocol.permit import Permit
-from strongroom_protocol.safe import Payment, payment_safe_tx, rejection_safe_tx
+from strongroom_protocol.safe import (
+    BATCH_MAX,
+    Payment,
+    batch_safe_tx,
+    payment_safe_tx,
+    rejection_safe_tx,
+)
 from strongroom_protocol.token_audit import TokenAudit
 from strongroom_protocol.transactions import SetCodeTransaction
 from strongroom_protocol.typed_data import Domain, TypedData, as_json
 from strongroom_signer import agreement
-from strongroom_signer.agreement import agreed, agreed_payment, agreed_permit, agreed_statement
+from strongroom_signer.agreement import (
+    agreed,
+    agreed_batch,
+    agreed_payment,
+    agreed_permit,
+    agreed_statement,
+)
 from tests.unit.strongroom_signer import drawn
 
 TRANSACTIONS: dict[str, tuple[Callable[[Random], Any], int]] = {
@@ -34,6 +46,8 @@ TRANSACTIONS: dict[str, tuple[Callable[[Random], Any], int]] = {
     "authorization": (drawn.authorization, 20_000),
 }
 STATEMENTS = 5_000
+BATCHES = 1_500
+THIRD_OPINION_ITEMS = 3
 THIRD_OPINIONS = 600
 
 
@@ -69,6 +83,18 @@ def test_payments_of_a_vault_are_the_same_bytes_for_both_encoders(draw: Random) 
         paid = drawn.payment(draw)
         agreed_payment(chain, safe, payment_safe_tx(paid.token, paid.to, paid.units, nonce), paid)
         agreed_payment(chain, safe, rejection_safe_tx(safe, nonce), Payment(ZERO, safe, 0))
+
+
+def test_batches_of_a_vault_are_the_same_bytes_for_both_encoders(draw: Random) -> None:
+    for _ in range(BATCHES):
+        chain, safe, nonce = draw.choice(drawn.CHAINS), drawn.address(draw), drawn.uint64(draw)
+        multi_send = Address(b"\x2e" + draw.randbytes(19))
+        paid = [drawn.payment(draw) for _ in range(draw.choice((1, 2, 2, 3, 5, BATCH_MAX)))]
+        tx = batch_safe_tx(paid, nonce, multi_send)
+        digest = agreed_batch(chain, safe, tx, paid, multi_send)
+        if len(paid) < THIRD_OPINION_ITEMS:
+            domain = Domain(chain_id=chain, verifying_contract=safe)
+            assert third_digest(tx.typed(domain)) == digest
 
 
 def test_statements_are_the_same_bytes_for_both_encoders(draw: Random) -> None:

@@ -7,8 +7,8 @@ from tests.integration.strongroom_signer.redteam.stage import CASES
 __all__ = ["CASES", "SUBJECTS"]
 
 SUBJECTS = (
-    "replays", "approvals", "policies", "clearances", "safe", "fees", "sweeps", "spending",
-    "hot_keys", "gas", "fiat", "manifests", "requests", "offline", "rules", "vaults",
+    "replays", "approvals", "policies", "clearances", "safe", "batches", "fees", "sweeps",
+    "spending", "hot_keys", "gas", "fiat", "manifests", "requests", "offline", "rules", "vaults",
 )  # fmt: skip
 
 for subject in SUBJECTS:
