@@ -26,7 +26,7 @@ from strongroom.relay import repository, rules
 from strongroom.relay.models import Outgoing
 from strongroom.relay.ports import OutgoingObserver, OutgoingSigner, SendingNode
 from strongroom.relay.repository import Claim
-from strongroom.relay.types import Fees, SignedAttempt
+from strongroom.relay.types import AttemptKind, Fees, SignedAttempt
 from strongroom.signing.errors import SignerRefused, SignerUnavailable
 from strongroom_protocol.encoding import to_hex
 
@@ -40,8 +40,8 @@ PASSING_REFUSALS: Final = frozenset(
 """Not a no for ever: the market moved, or people sign the next version of the policy."""
 GROUP_MAX: Final = 64
 """Rows of one claim: as many as the signer answers in one batch."""
-CALLERS: Final = 32
-"""Calls of the signer at once; it lets a user have 48 connections."""
+CALLERS: Final = 16
+"""Calls of the signer at once (it lets a user have 48): more threads only wait for each other."""
 DEAR: Final = "The market asks for more gas money than the policy allows."
 
 log = logger(__name__)
@@ -116,22 +116,23 @@ class RelayLoop:
         except (StrongroomError, OSError) as error:
             self._defer(group, steps, error)
             return [], {}
-        planned: list[UUID] = []
+        plans: list[tuple[Claim, int, AttemptKind, Fees]] = []
         dear: dict[UUID, int] = {}
         with self._unit(group, steps) as (uow, rows):
             for row in rows:
                 claim, step = group[row.id], steps[row.id]
                 fees = self._fees(claim, step, quote)
                 if fees is not None:
-                    repository.plan(uow, claim, step.attempt, step.kind, fees)
-                    planned.append(row.id)
+                    plans.append((claim, step.attempt, step.kind, fees))
                 elif claim.raw:
                     dear[row.id] = max(claim.raw)
                 else:
                     self._wait(row, DEAR)
                     del group[row.id]
+            repository.plan(uow, plans)
+            planned = {claim.outgoing.id for claim, *_ in plans}
             group.update(repository.reload(uow, [row for row in rows if row.id in planned]))
-        return planned, dear
+        return list(planned), dear
 
     def _fees(self, claim: Claim, step: rules.NextStep, quote: FeeQuote) -> Fees | None:
         outgoing = claim.outgoing
@@ -151,18 +152,21 @@ class RelayLoop:
             return []
         answers = self._ask(group, steps)
         signed: list[Outgoing] = []
+        stored: list[tuple[Claim, int, SignedAttempt]] = []
         with self._unit(group, steps) as (uow, rows):
             for row in rows:
                 claim, step, answer = group[row.id], steps[row.id], answers[row.id]
                 if isinstance(answer, SignedAttempt):
-                    self._store(uow, row, claim, step, answer)
+                    stored.append((claim, step.attempt, answer))
                     signed.append(row)
+                    _signed(uow, row, step.attempt, answer)
                     continue
                 del group[row.id]
                 if isinstance(answer, SignerRefused):
                     self._refused(uow, row, claim, step, answer)
                 else:
                     self._wait_for(row, answer)
+            repository.store(uow, stored)
             group.update(repository.reload(uow, signed))
         crash_point("relay.after_store")
         return [row.id for row in signed]
@@ -192,21 +196,6 @@ class RelayLoop:
 
         return dict(zip(steps, self._callers.map(ask, steps), strict=True))
 
-    def _store(
-        self,
-        uow: UnitOfWork,
-        row: Outgoing,
-        claim: Claim,
-        step: rules.NextStep,
-        signed: SignedAttempt,
-    ) -> None:
-        repository.store(uow, claim, step.attempt, signed)
-        row.sender, row.nonce = signed.sender, signed.nonce
-        if row.state == "queued":
-            row.state = "signed"
-        row.last_error, row.updated_at = None, uow.now
-        _record(uow, row, "relay.signed", {"attempt": step.attempt, "hash": to_hex(signed.hash)})
-
     def _refused(
         self,
         uow: UnitOfWork,
@@ -227,7 +216,7 @@ class RelayLoop:
             # The key's nonce is taken if it was signed once and the answer was lost: then this is
             # signed, too, and nothing waits behind a gap. Else it is refused.
             fees = rules.replacing(claim.attempt(step.attempt).fees)
-            repository.plan(uow, claim, step.attempt + 1, "cancel", fees)
+            repository.plan(uow, [(claim, step.attempt + 1, "cancel", fees)])
             return
         row.state = "failed"
         _record(uow, row, "relay.refused", {"code": code})
@@ -323,6 +312,14 @@ def _place(claim: Claim) -> tuple[bytes, int]:
 def _not_now(error: Exception) -> bool:
     """The signer itself says that it may be asked again."""
     return isinstance(error, StrongroomError) and "signer_code" in error.detail
+
+
+def _signed(uow: UnitOfWork, row: Outgoing, number: int, signed: SignedAttempt) -> None:
+    row.sender, row.nonce = signed.sender, signed.nonce
+    if row.state == "queued":
+        row.state = "signed"
+    row.last_error, row.updated_at = None, uow.now
+    _record(uow, row, "relay.signed", {"attempt": number, "hash": to_hex(signed.hash)})
 
 
 def _record(uow: UnitOfWork, row: Outgoing, action: str, more: dict[str, object]) -> None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import defer
+from sqlalchemy.orm.attributes import set_committed_value
 
 from strongroom.db import lease
 from strongroom.db.database import UnitOfWork
@@ -63,37 +65,68 @@ def lock_mine(uow: UnitOfWork, claims: Sequence[Claim]) -> list[Outgoing]:
     """
     keys = [(*_key(claim), claim.fence) for claim in claims]
     place = tuple_(Outgoing.organisation_id, Outgoing.id, Outgoing.attempt)
-    query = select(Outgoing).where(place.in_(keys)).order_by(Outgoing.id).with_for_update()
-    return list(uow.session.scalars(query)) if keys else []
-
-
-def plan(uow: UnitOfWork, claim: Claim, number: int, kind: AttemptKind, fees: Fees) -> None:
-    """Keep the fees of an attempt before the signer is asked; a refused plan is made anew."""
-    values = {
-        "kind": kind,
-        "gas": fees.gas,
-        "max_fee_per_gas_wei": fees.max_fee_per_gas_wei,
-        "max_priority_fee_per_gas_wei": fees.max_priority_fee_per_gas_wei,
-        "planned_at": uow.now,
-        "refused": None,
-    }
-    organisation_id, outgoing_id = _key(claim)
-    uow.session.execute(
-        insert(OutgoingAttempt)
-        .values(organisation_id=organisation_id, outgoing_id=outgoing_id, attempt=number, **values)
-        .on_conflict_do_update(
-            index_elements=["organisation_id", "outgoing_id", "attempt"], set_=values
-        )
+    query = (
+        select(Outgoing)
+        .where(place.in_(keys))
+        .order_by(Outgoing.id)
+        .with_for_update()
+        .options(defer(Outgoing.payload))
     )
+    rows = list(uow.session.scalars(query)) if keys else []
+    payloads = {claim.outgoing.id: claim.outgoing.payload for claim in claims}
+    for row in rows:  # it never changes (a trigger's word), and may be long
+        set_committed_value(row, "payload", payloads[row.id])
+    return rows
 
 
-def store(uow: UnitOfWork, claim: Claim, number: int, signed: SignedAttempt) -> None:
-    """Keep the signed bytes. From here on the transaction may be anywhere in the world."""
-    uow.session.execute(
+def plan(uow: UnitOfWork, plans: Sequence[tuple[Claim, int, AttemptKind, Fees]]) -> None:
+    """Keep the fees of attempts before the signer is asked; a refused plan is made anew."""
+    if not plans:
+        return
+    rows = [
+        {
+            "organisation_id": claim.outgoing.organisation_id,
+            "outgoing_id": claim.outgoing.id,
+            "attempt": number,
+            "kind": kind,
+            "gas": fees.gas,
+            "max_fee_per_gas_wei": fees.max_fee_per_gas_wei,
+            "max_priority_fee_per_gas_wei": fees.max_priority_fee_per_gas_wei,
+            "planned_at": uow.now,
+            "refused": None,
+        }
+        for claim, number, kind, fees in plans
+    ]
+    key = ("organisation_id", "outgoing_id", "attempt")
+    new = insert(OutgoingAttempt)
+    again = {name: new.excluded[name] for name in rows[0] if name not in key}
+    uow.session.execute(new.values(rows).on_conflict_do_update(index_elements=key, set_=again))
+
+
+def store(uow: UnitOfWork, signed: Sequence[tuple[Claim, int, SignedAttempt]]) -> None:
+    """Keep the signed bytes. From here on the transactions may be anywhere in the world."""
+    statement = (
         update(OutgoingAttempt)
-        .where(*_attempt(claim, number), OutgoingAttempt.raw.is_(None))
-        .values(raw=signed.raw, hash=signed.hash, stored_at=uow.now)
+        .where(
+            OutgoingAttempt.organisation_id == bindparam("of"),
+            OutgoingAttempt.outgoing_id == bindparam("row"),
+            OutgoingAttempt.attempt == bindparam("number"),
+            OutgoingAttempt.raw.is_(None),
+        )
+        .values(raw=bindparam("bytes"), hash=bindparam("name"), stored_at=uow.now)
     )
+    rows = [
+        {
+            "of": claim.outgoing.organisation_id,
+            "row": claim.outgoing.id,
+            "number": number,
+            "bytes": attempt.raw,
+            "name": attempt.hash,
+        }
+        for claim, number, attempt in signed
+    ]
+    if rows:
+        uow.session.connection().execute(statement, rows)
 
 
 def mark_refused(uow: UnitOfWork, claim: Claim, number: int, sentence: str) -> None:
