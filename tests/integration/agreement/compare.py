@@ -57,10 +57,10 @@ def _signer_breaches(seen: Seen) -> list[str]:
     found = []
     if signed["ok"] and rules.kind != "allowed":
         found.append(f"the rules say {rules.kind} ({rules.sentence}), the signer permits")
-    if signed["ok"] and _is_cooling(seen):
+    if signed["ok"] and is_cooling(seen):
         found.append("the destination is cooling, the signer permits")
     if not signed["ok"]:
-        allowed = {COOLING_CODE} if _is_cooling(seen) else REFUSALS.get(rules.kind, set[str]())
+        allowed = {COOLING_CODE} if is_cooling(seen) else REFUSALS.get(rules.kind, set[str]())
         if signed["code"] not in allowed:
             words = f"{signed['code']}: {signed['message']}"
             found.append(f"the rules say {rules.kind} ({rules.sentence}), the signer {words}")
@@ -69,7 +69,8 @@ def _signer_breaches(seen: Seen) -> list[str]:
     return found
 
 
-def _is_cooling(seen: Seen) -> bool:
+def is_cooling(seen: Seen) -> bool:
+    """Whether the signer saw the destination too lately."""
     first = seen.firm.first_seen.get(seen.intent.to, 0)
     return first > 0 and seen.at < first + COOLING
 
@@ -78,7 +79,7 @@ def _dry_breaches(seen: Seen) -> list[str]:
     rules, dry = seen.verdict, seen.dry or {}
     if not dry["ok"]:
         known = dry["code"] == "signer.token_unknown" and rules.rule_id == "assets"
-        known |= dry["code"] == COOLING_CODE and _is_cooling(seen)
+        known |= dry["code"] == COOLING_CODE and is_cooling(seen)
         return [] if known else [f"the rehearsal was refused: {dry['code']}: {dry['message']}"]
     said = dry["body"]
     mine = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.integration.agreement.acts import act_of, play
+from tests.integration.agreement.batches import beside, compared
 from tests.integration.agreement.compare import Tally, breaches, histories, sums
 from tests.integration.agreement.firm import Body, Firm
 from tests.integration.agreement.generate import moved_on, script_of, step_of
@@ -79,7 +80,8 @@ def _episode(world: World, rng: Random, cases: int, report: Report, told: Told, 
         acts = [(firm, act) for firm in firms if (act := act_of(rng, firm))]
         wrong = play(world, acts)
         done = {firm.name: act for firm, act in acts}
-        asked = [(firm, step_of(rng, firm, world.now)) for firm in firms]
+        drawn = [(firm, step_of(rng, firm, world.now)) for firm in firms]
+        asked = [(firm, step | beside(step, firm, world.now)) for firm, step in drawn]
         for firm, step in asked:
             act = {"act": done[firm.name]} if firm.name in done else {}
             steps[firm.name].append(step | act | {"after": world.now - began})
@@ -96,9 +98,11 @@ def _episode(world: World, rng: Random, cases: int, report: Report, told: Told, 
 def _compared(
     world: World, asked: list[tuple[Firm, Body]], draws: list[int], tally: Tally
 ) -> list[tuple[Firm, str]]:
-    """One round: the sums before it, each case, and windows that nobody may have asked for."""
+    """One round: the sums before it, batches, each case, windows that nobody may have asked for."""
     wrong = sums(world, [firm for firm, _ in asked])
-    for place, one in enumerate(world.round(asked)):
+    wrong += compared(world, [one for one in asked if "beside" in one[1]], tally)
+    alone = [one for one in asked if "beside" not in one[1]]
+    for place, one in enumerate(world.round(alone)):
         tally.add(one)
         wrong += [(one.firm, words) for words in breaches(one)]
         for draw in draws:

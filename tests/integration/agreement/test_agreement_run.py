@@ -36,6 +36,9 @@ def test_rules_signer_and_guard_agree_on_generated_payments(process: ProcessPool
     assert counts["rules: denied"] > CASES // 5
     assert counts["rules: awaiting_approvals"] > CASES // 50
     assert counts["stolen Permit: PermitGuard_LimitExceeded"] > CASES // 20
+    assert counts["mined batch: paid"] > CASES // 100
+    assert counts["batch: signer.policy_denied"] > CASES // 100
+    assert counts["stolen batch: PermitGuard_LimitExceeded"] > CASES // 100
     assert counts["forged Permit: PermitGuard_PermitNotBySigner"] > CASES // 20
 
 

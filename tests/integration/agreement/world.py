@@ -153,7 +153,7 @@ class World:
         for one, fate in zip(permitted, mined, strict=True):
             one.chain = fate
             self._remember(one)
-        self._reject([one for one in permitted if one.chain and one.chain.error])
+        self.reject([one for one in permitted if one.chain and one.chain.error])
         return seen
 
     def _ask(self, seen: Sequence[Seen], op: str) -> None:
@@ -165,7 +165,7 @@ class World:
         for one, answer in zip(seen, self.ask_all([one.body for one in seen], op), strict=True):
             one.signed = answer
 
-    def _reject(self, jammed: Sequence[Seen]) -> None:
+    def reject(self, jammed: Sequence[Seen]) -> None:
         """What does not pass the guard stays in its place until the owners mine a rejection."""
         if not jammed:
             return
