@@ -18,6 +18,15 @@ class TransactionAnswer(msgspec.Struct, rename="camel"):
     to: str | None = None
 
 
+class WithdrawalAnswer(msgspec.Struct, rename="camel"):
+    """A withdrawal from the beacon chain; `amount` in gwei."""
+
+    index: str
+    validator_index: str
+    address: str
+    amount: str
+
+
 class HeaderAnswer(msgspec.Struct, rename="camel"):
     """A block's header as JSON; the later fields exist since the fork that added them."""
 
@@ -43,6 +52,8 @@ class HeaderAnswer(msgspec.Struct, rename="camel"):
     excess_blob_gas: str | None = None
     parent_beacon_block_root: str | None = None
     requests_hash: str | None = None
+    withdrawals: list[WithdrawalAnswer] | None = None
+    """Not of the header, but in every answer that has one (EIP-4895)."""
 
 
 class BlockAnswer(HeaderAnswer, rename="camel"):

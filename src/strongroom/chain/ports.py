@@ -16,7 +16,7 @@ PostingT_co = TypeVar("PostingT_co", covariant=True)
 """The ledger's posting: the chain knows nothing of the ledger, so the port leaves the type open."""
 
 
-TransferKind = Literal["native", "internal", "erc20"]
+TransferKind = Literal["native", "internal", "withdrawal", "erc20"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Transfer:
     """Units of one token (None = the chain's own coin) that moved from one address to another.
 
     `position` is the log index, or -1 - trace index for native value (-1: the transaction itself).
+    A withdrawal is in no transaction: tx_hash is the block's, position -1 - its place.
     """
 
     chain_id: int

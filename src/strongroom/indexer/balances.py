@@ -1,93 +1,138 @@
-"""What the chain says that our addresses hold, read by block hash at finalized blocks.
+"""The balance oracle: what the chain says that our addresses hold, at finalized blocks, by hash.
 
-Addresses that moved since the last reading, and a rolling part of all the others, so that what was
-missed on one of them shows up too. The comparison itself is the reconciliation's.
+At each final block the addresses that moved; and a rolling sweep of all of them in a stated period,
+so that what was missed on one of them shows up too. What differs from the books is handed to the
+reconciliation, with the blocks between which it began.
 """
 
-from datetime import datetime, timedelta
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Final
 
 from strongroom.chain.headers import Header
-from strongroom.db import outbox
+from strongroom.db import arrays, outbox
 from strongroom.db.database import Database, UnitOfWork
-from strongroom.indexer import repository
+from strongroom.indexer import repository, sweeping
+from strongroom.indexer.bisection import Inspector
 from strongroom.indexer.booking import ACTOR
 from strongroom.indexer.cursor import move_cursor
 from strongroom.indexer.errors import ForkChanged
 from strongroom.indexer.fetch_thread import FetchThread
-from strongroom.indexer.types import Cursor
+from strongroom.indexer.sweeping import Sweep
+from strongroom.indexer.types import Cursor, Range
 from strongroom.kit.ids import HOUSE
+from strongroom.kit.metrics import counter, gauge
+from strongroom.ledger import service as ledger
+from strongroom.ledger.types import CustodyTotal
 from strongroom.wallets import service as wallets
-from strongroom.wallets.types import Holding
+from strongroom.wallets.types import Holding, WatchedFrom
 
 TOPIC: Final = "reconciliation.run"
-ROLLING_MAX: Final = 1_000
-"""Addresses a reading besides those that moved."""
-QUIET_SECONDS: Final = 60
-"""Without movement balances are read this often."""
+PART_MAX: Final = 10_000
+"""Addresses in one part of the sweep: a fraction of a second, then blocks have their turn."""
+SWEEP_SECONDS: Final = 600
+RANGES_MAX: Final = 16
+"""Differences of one reading whose beginning is looked for; of more, something larger is wrong."""
+
+Reading = tuple[Holding, int]
+"""What an address holds of one asset, in units."""
 
 
 class BalanceReader:
     """Reads balances of one chain and asks for their comparison."""
 
     def __init__(
-        self, database: Database, thread: FetchThread, *, chain_id: int, native_asset: str
+        self,
+        database: Database,
+        thread: FetchThread,
+        *,
+        chain_id: int,
+        native_asset: str,
+        sweep_seconds: int = SWEEP_SECONDS,
     ) -> None:
-        """`native_asset`: the code of the chain's own coin."""
+        """`native_asset`: the code of the chain's own coin; `sweep_seconds`: every address is read
+        once in this time, 0 = without a pause.
+        """
         self._database = database
         self._thread = thread
         self._chain_id = chain_id
         self._native_asset = native_asset
-        self._read_at: datetime | None = None
+        self._sweep_seconds = sweep_seconds
+        self._inspector = Inspector(database, thread, chain_id)
+        self._sweep: Sweep | None = None
+        self._total = 0
 
     def read(self, cursor: Cursor) -> Cursor:
         """Read at the finalized block if it is time; gives the cursor, moved when it was read."""
+        if cursor.finalized_height > cursor.balances_height:
+            with self._database.read(None, ACTOR) as uow:
+                moved = self._moved(uow, cursor)
+            if moved:
+                return self._read_moved(cursor, moved)
+        return self._sweep_on(cursor)
+
+    def _read_moved(self, cursor: Cursor, moved: Sequence[WatchedFrom]) -> Cursor:
+        """Addresses that moved since the last reading, or are new: each one's reading is kept."""
         height = cursor.finalized_height
-        if height <= cursor.balances_height:
-            return cursor
+        header, readings = self._ask(height, moved)
+        codes = [wallets.custody_code(self._chain_id, one.address) for one in moved]
         with self._database.read(None, ACTOR) as uow:
-            if not self._due(uow, cursor):
-                return cursor
-            holdings, after = self._holdings(uow, cursor)
-            own = repository.canonical(uow, self._chain_id, height)
-        header = self._thread.read(self._thread.fetcher.header_at(height))
-        if own is not None and own.block_hash != header.hash:
-            raise ForkChanged(f"The node shows another block {height} than the final one here.")
-        asked = [(holding.address, holding.token) for holding in holdings]
-        units = self._thread.read(self._thread.fetcher.balances(header, asked))
+            books = _books(ledger.custody_at(uow, self._chain_id, height, codes=codes))
+        ranges = self._ranges(_differing(readings, books, self._chain_id), moved, height)
         with self._database.unit(None, ACTOR) as uow:
-            moved = move_cursor(uow, cursor, balances_height=height, balances_after=after)
-            for holding, held in zip(holdings, units, strict=True):
-                _insert(uow, self._chain_id, header, holding, held)
-            key = f"{self._chain_id}:{height}"
-            payload = {"chain_id": self._chain_id, "height": height}
-            outbox.enqueue(uow, TOPIC, key, payload, organisation_id=HOUSE)
-        self._read_at = self._database.clock.now()
-        return moved
+            after = move_cursor(uow, cursor, balances_height=height)
+            self._hand_over(uow, header, "", readings, ranges, swept=0)
+        return after
 
-    def _due(self, uow: UnitOfWork, cursor: Cursor) -> bool:
+    def _sweep_on(self, cursor: Cursor) -> Cursor:
+        """The next part of the sweep; only what differs from the books is kept of it."""
+        sweep = self._due()
+        if sweep is None:
+            return cursor
+        height, begin = cursor.finalized_height, sweep.after or b""
+        with self._database.read(None, ACTOR) as uow:
+            part = wallets.complete_after(uow, self._chain_id, height, begin, PART_MAX)
+        last = part[-1].address if len(part) == PART_MAX else None
+        header, readings = self._ask(height, part)
+        with self._database.read(None, ACTOR) as uow:
+            codes = (self._code(begin), self._code(part[-1].address if part else begin))
+            books = _books(ledger.custody_at(uow, self._chain_id, height, between=codes))
+        differing = _differing(readings, books, self._chain_id)
+        ranges = self._ranges(differing, part, height)
+        with self._database.unit(None, ACTOR) as uow:
+            after = move_cursor(uow, cursor)
+            moved = sweeping.advance(sweep, uow.now, last, len(part))
+            sweeping.record(uow, self._chain_id, moved)
+            if readings:
+                place, equal = f"sweep {sweep.round} {begin.hex()}", len(readings) - len(differing)
+                self._hand_over(uow, header, place, differing, ranges, swept=equal)
+            self._sweep = moved
+        self._measure(moved, len(part))
+        return after
+
+    def _due(self) -> Sweep | None:
+        """The round whose next part is to be read now."""
+        if self._sweep is None:
+            with self._database.read(None, ACTOR) as uow:
+                self._sweep = sweeping.next_part(uow, self._chain_id)
+                self._total = wallets.watched_count(uow, self._chain_id)
         now = self._database.clock.now()
-        if self._read_at is None or now >= self._read_at + timedelta(seconds=QUIET_SECONDS):
-            return True
-        found = uow.execute(
-            "SELECT 1 FROM chain_block WHERE chain_id = %s AND touched AND orphaned_at IS NULL"
-            " AND height > %s AND height <= %s LIMIT 1",
-            (self._chain_id, cursor.balances_height, cursor.finalized_height),
-        ).fetchone()
-        return found is not None or wallets.begun_between(
-            uow, self._chain_id, cursor.balances_height, cursor.finalized_height
-        )
+        age = self._sweep.age_seconds(now)
+        if age is not None:
+            self._gauge("sweep_age_seconds", "Age of the oldest balance reading.", age)
+        if not self._sweep.is_due(now, self._sweep_seconds, self._total):
+            return None
+        if self._sweep.ended_at is not None:
+            with self._database.read(None, ACTOR) as uow:
+                self._total = wallets.watched_count(uow, self._chain_id)
+        return sweeping.begin_again(self._sweep, now)
 
-    def _holdings(self, uow: UnitOfWork, cursor: Cursor) -> tuple[list[Holding], bytes | None]:
+    def _moved(self, uow: UnitOfWork, cursor: Cursor) -> list[WatchedFrom]:
         found = uow.execute(
-            "SELECT DISTINCT a FROM (SELECT sender AS a FROM chain_transfer"
-            " WHERE chain_id = %(c)s AND height > %(from)s AND height <= %(to)s"
-            " UNION SELECT recipient FROM chain_transfer"
-            " WHERE chain_id = %(c)s AND height > %(from)s AND height <= %(to)s"
-            " UNION SELECT sender FROM chain_receipt AS r JOIN chain_block AS b"
-            " ON b.id = r.block_id WHERE b.chain_id = %(c)s AND b.height > %(from)s"
-            " AND b.height <= %(to)s) AS moved",
+            "WITH block AS (SELECT id FROM chain_block WHERE chain_id = %(c)s AND touched"
+            "  AND orphaned_at IS NULL AND height > %(from)s AND height <= %(to)s)"
+            " SELECT sender FROM chain_transfer WHERE block_id IN (SELECT id FROM block)"
+            " UNION SELECT recipient FROM chain_transfer WHERE block_id IN (SELECT id FROM block)"
+            " UNION SELECT sender FROM chain_receipt WHERE block_id IN (SELECT id FROM block)",
             {
                 "c": self._chain_id,
                 "from": cursor.balances_height,
@@ -95,29 +140,128 @@ class BalanceReader:
             },
         )
         moved = {row[0] for row in found}
-        return wallets.holdings(
-            uow,
-            self._chain_id,
-            native_asset=self._native_asset,
-            up_to=cursor.finalized_height,
-            moved=moved,
-            after=cursor.balances_after,
-            limit=ROLLING_MAX,
+        moved |= wallets.begun(
+            uow, self._chain_id, cursor.balances_height, cursor.finalized_height, PART_MAX
         )
+        return wallets.complete(uow, self._chain_id, cursor.finalized_height, moved)
+
+    def _ask(self, height: int, of: Sequence[WatchedFrom]) -> tuple[Header, list[Reading]]:
+        with self._database.read(None, ACTOR) as uow:
+            own = repository.canonical(uow, self._chain_id, height)
+            holdings = wallets.holdings(uow, self._chain_id, self._native_asset, of)
+        header = self._thread.read(self._thread.fetcher.header_at(height))
+        if own is not None and own.block_hash != header.hash:
+            raise ForkChanged(f"The node shows another block {height} than the final one here.")
+        asked = [(holding.address, holding.token) for holding in holdings]
+        units = self._thread.read(self._thread.fetcher.balances(header, asked))
+        return header, list(zip(holdings, units, strict=True))
+
+    def _ranges(
+        self, differing: Sequence[Reading], of: Sequence[WatchedFrom], height: int
+    ) -> list[tuple[Holding, Range]]:
+        """Where each difference began; of an account that is frozen already, people know it."""
+        first = {one.address: (one.height, one.organisation_id) for one in of}
+        found: list[tuple[Holding, Range]] = []
+        for holding, _ in differing:
+            if len(found) == RANGES_MAX:
+                break
+            begun, organisation_id = first[holding.address]
+            with self._database.read(organisation_id, ACTOR) as uow:
+                if wallets.is_frozen(uow, self._code(holding.address), holding.asset):
+                    continue
+            found.append((holding, self._inspector.range_of(holding, begun, height)))
+        return found
+
+    def _hand_over(
+        self,
+        uow: UnitOfWork,
+        header: Header,
+        part: str,
+        readings: Sequence[Reading],
+        ranges: Sequence[tuple[Holding, Range]],
+        *,
+        swept: int,
+    ) -> None:
+        _insert(uow, self._chain_id, header, part, readings)
+        for holding, found in ranges:
+            _insert_range(uow, self._chain_id, header.height, holding, found)
+        key = f"{self._chain_id}:{header.height}" + (f":{part}" if part else "")
+        payload = {
+            "chain_id": self._chain_id,
+            "height": header.height,
+            "block_hash": header.hash.hex(),
+            "part": part,
+            "swept": swept,
+        }
+        outbox.enqueue(uow, TOPIC, key, payload, organisation_id=HOUSE)
+
+    def _measure(self, sweep: Sweep, read: int) -> None:
+        counter("strongroom_indexer_swept_total", "Addresses read by the sweep.").inc(read)
+        self._gauge("sweep_period_seconds", "A round of the sweep takes this.", self._sweep_seconds)
+        self._gauge("sweep_round", "Number of the sweep's round.", sweep.round)
+
+    def _gauge(self, name: str, help_text: str, value: int) -> None:
+        found = gauge(f"strongroom_indexer_{name}", help_text, ("chain",))
+        found.labels(str(self._chain_id)).set(value)
+
+    def _code(self, address: bytes) -> str:
+        return wallets.custody_code(self._chain_id, address)
 
 
-def _insert(uow: UnitOfWork, chain_id: int, header: Header, holding: Holding, units: int) -> None:
+def _books(found: Sequence[CustodyTotal]) -> dict[tuple[str, str], int]:
+    return {(one.code, one.asset): one.units for one in found}
+
+
+def _differing(
+    readings: Sequence[Reading], books: dict[tuple[str, str], int], chain_id: int
+) -> list[Reading]:
+    """Those that the books have otherwise. What neither side has costs nothing."""
+    prefix = wallets.custody_code(chain_id, b"")
+    return [
+        (holding, units)
+        for holding, units in readings
+        if (units or books)
+        and units != books.get((prefix + holding.address.hex(), holding.asset), 0)
+    ]
+
+
+def _insert(
+    uow: UnitOfWork, chain_id: int, header: Header, part: str, readings: Sequence[Reading]
+) -> None:
     uow.execute(
         "INSERT INTO chain_balance (chain_id, height, block_hash, address, asset, token, units,"
-        " read_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        " read_at, part) SELECT %s, %s, %s, address, asset, token, units, %s, %s"
+        " FROM unnest(%s::bytea[], %s::text[], %s::bytea[], %s::numeric[])"
+        " AS r (address, asset, token, units) ON CONFLICT DO NOTHING",
         (
             chain_id,
             header.height,
             header.hash,
+            uow.now,
+            part,
+            [holding.address for holding, _ in readings],
+            [holding.asset for holding, _ in readings],
+            [holding.token for holding, _ in readings],
+            arrays.texts(str(units) for _, units in readings),
+        ),
+    )
+
+
+def _insert_range(
+    uow: UnitOfWork, chain_id: int, height: int, holding: Holding, found: Range
+) -> None:
+    uow.execute(
+        "INSERT INTO chain_difference (chain_id, height, address, asset, equal_height,"
+        " differs_height, told, found_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (
+            chain_id,
+            height,
             holding.address,
             holding.asset,
-            holding.token,
-            Decimal(units),
+            found.equal_height,
+            found.differs_height,
+            found.told,
             uow.now,
         ),
     )

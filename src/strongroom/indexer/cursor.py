@@ -10,7 +10,7 @@ from strongroom.indexer.types import Cursor
 
 _COLUMNS: Final = (
     "chain_id, start_height, height, block_hash, confirmed_height, safe_height, finalized_height,"
-    " balances_height, balances_after, epoch, halted_reason, updated_at"
+    " balances_height, epoch, halted_reason, updated_at"
 )
 
 
@@ -62,7 +62,7 @@ def move_cursor(uow: UnitOfWork, old: Cursor, **changes: Any) -> Cursor:
     new = replace(old, **changes, updated_at=uow.now)
     moved = uow.execute(
         "UPDATE chain_cursor SET height = %s, block_hash = %s, confirmed_height = %s,"
-        " safe_height = %s, finalized_height = %s, balances_height = %s, balances_after = %s,"
+        " safe_height = %s, finalized_height = %s, balances_height = %s,"
         " halted_reason = %s, updated_at = %s"
         " WHERE chain_id = %s AND height = %s AND block_hash = %s AND epoch = %s"
         " AND confirmed_height = %s AND finalized_height = %s",
@@ -73,7 +73,6 @@ def move_cursor(uow: UnitOfWork, old: Cursor, **changes: Any) -> Cursor:
             new.safe_height,
             new.finalized_height,
             new.balances_height,
-            new.balances_after,
             new.halted_reason,
             new.updated_at,
             old.chain_id,

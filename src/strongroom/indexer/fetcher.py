@@ -18,10 +18,10 @@ from strongroom.chain.answers import (
     TraceAnswer,
     TransactionFramesAnswer,
 )
+from strongroom.chain.balances import BalanceOracle
 from strongroom.chain.errors import (
     BlockUnknown,
     ChainError,
-    ExecutionReverted,
     LimitExceeded,
     MethodMissing,
     NodeLied,
@@ -58,6 +58,7 @@ class Fetcher:
         self._rpc = rpc
         self._witnesses = witnesses
         self._parity_traces = True
+        self._oracle = BalanceOracle(rpc)
 
     async def chain_id(self) -> int:
         """The chain that the node serves."""
@@ -126,16 +127,7 @@ class Fetcher:
         self, header: Header, held: Sequence[tuple[bytes, bytes | None]]
     ) -> list[int]:
         """Units that each (address, token or None) holds at exactly this block."""
-        block = {"blockHash": "0x" + header.hash.hex(), "requireCanonical": True}
-        calls = [_balance_call(address, token, block) for address, token in held]
-        found: list[int] = []
-        for answer in await self._ask(calls):
-            if isinstance(answer, ExecutionReverted):
-                found.append(0)
-                continue
-            data = read(answer, str)
-            found.append(quantity(data) if len(data) > 2 else 0)
-        return found
+        return await self._oracle.read(header, held)
 
     async def _range(self, first: int, last: int) -> list[FetchedBlock]:
         heights = range(first, last + 1)
@@ -274,10 +266,3 @@ def _checked_movements(header: Header, traces: list[TraceAnswer]) -> tuple[Movem
     if not traces:
         raise BlockUnknown(f"The node has no traces of block {header.height} yet.")
     return tuple(movements(header, traces))
-
-
-def _balance_call(address: bytes, token: bytes | None, block: dict[str, object]) -> Call:
-    if token is None:
-        return Call("eth_getBalance", ("0x" + address.hex(), block))
-    data = "0x70a08231" + address.rjust(32, b"\0").hex()
-    return Call("eth_call", ({"to": "0x" + token.hex(), "data": data}, block))

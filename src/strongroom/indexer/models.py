@@ -25,9 +25,7 @@ class ChainCursor(Base):
     finalized_height: Mapped[int]
     """Blocks up to here can't be undone."""
     balances_height: Mapped[int]
-    """The finalized block at which balances were last read."""
-    balances_after: Mapped[bytes | None]
-    """The rolling reading of all addresses goes on after this one."""
+    """The finalized block at which the balances of what moved were last read."""
     epoch: Mapped[int]
     """The leader's epoch: a former leader's write finds another one here and is refused."""
     halted_reason: Mapped[str | None]
@@ -105,7 +103,9 @@ class ChainTransfer(Base):
 
 
 class ChainBalance(Base):
-    """What the chain says that an address holds at a finalized block."""
+    """What the chain says that an address holds at a finalized block. Of what the sweep read and
+    did not move, only what differs from the books.
+    """
 
     __tablename__ = "chain_balance"
 
@@ -117,3 +117,62 @@ class ChainBalance(Base):
     token: Mapped[bytes | None]
     units: Mapped[Units]
     read_at: Mapped[datetime]
+    part: Mapped[str]
+    """'' for what moved, else the sweep's place: which comparison it belongs to."""
+
+
+class ChainSweep(Base):
+    """The rolling reading of every balance of a chain."""
+
+    __tablename__ = "chain_sweep"
+
+    chain_id: Mapped[int] = mapped_column(primary_key=True)
+    round: Mapped[int]
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    after: Mapped[bytes | None]
+    """The round goes on above this address."""
+    swept: Mapped[int]
+    """Addresses read in this round."""
+    whole_since: Mapped[datetime | None]
+    """When the last round that ended began: no address's reading is older."""
+    updated_at: Mapped[datetime]
+
+
+class ChainDifference(Base):
+    """The blocks between which books and chain came apart, by bisection."""
+
+    __tablename__ = "chain_difference"
+
+    chain_id: Mapped[int] = mapped_column(primary_key=True)
+    height: Mapped[int] = mapped_column(primary_key=True)
+    address: Mapped[bytes] = mapped_column(primary_key=True)
+    asset: Mapped[str] = mapped_column(primary_key=True)
+    equal_height: Mapped[int | None]
+    """The highest block known at which they were equal; None where none could be asked."""
+    differs_height: Mapped[int]
+    """The lowest block above it known to differ."""
+    told: Mapped[str]
+    """The same as a sentence, with why it is no narrower."""
+    found_at: Mapped[datetime]
+
+
+class ChainRescan(Base):
+    """Blocks that people want read again."""
+
+    __tablename__ = "chain_rescan"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    chain_id: Mapped[int]
+    from_height: Mapped[int]
+    to_height: Mapped[int]
+    address: Mapped[bytes | None]
+    """Only what touches this address; None: every watched one."""
+    done_height: Mapped[int]
+    found: Mapped[int]
+    """Transfers and transactions that were not known before."""
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    """Why it was refused."""
+    requested_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

@@ -1,12 +1,13 @@
 """What other rooms may ask of the indexer: where it stands, what the chain holds, to go on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strongroom.auditlog import service as auditlog
 from strongroom.db.database import UnitOfWork
 from strongroom.indexer.cursor import move_cursor, read_cursor
 from strongroom.indexer.errors import NotIndexed
-from strongroom.indexer.types import Cursor
+from strongroom.indexer.types import Cursor, Range
 from strongroom.kit.ids import HOUSE
 
 
@@ -24,8 +25,9 @@ class Snapshot:
     """Balances read at one finalized block."""
 
     height: int
-    block_hash: bytes
     balances: tuple[Balance, ...]
+    ranges: Mapping[tuple[bytes, str], Range]
+    """Where a difference of (address, asset) began."""
 
 
 def status(uow: UnitOfWork, chain_id: int) -> Cursor:
@@ -36,17 +38,23 @@ def status(uow: UnitOfWork, chain_id: int) -> Cursor:
     return cursor
 
 
-def balances_at(uow: UnitOfWork, chain_id: int, height: int) -> Snapshot | None:
-    """The balances read at a block, or None when there was no reading."""
+def balances_at(uow: UnitOfWork, chain_id: int, height: int, part: str = "") -> Snapshot:
+    """The balances that were kept of one reading at a block."""
     found = uow.execute(
-        "SELECT block_hash, address, asset, units FROM chain_balance"
-        " WHERE chain_id = %s AND height = %s ORDER BY address, asset",
+        "SELECT address, asset, units FROM chain_balance"
+        " WHERE chain_id = %s AND height = %s AND part = %s ORDER BY address, asset",
+        (chain_id, height, part),
+    )
+    ranges = uow.execute(
+        "SELECT address, asset, equal_height, differs_height, told FROM chain_difference"
+        " WHERE chain_id = %s AND height = %s",
         (chain_id, height),
-    ).fetchall()
-    if not found:
-        return None
-    balances = tuple(Balance(address, asset, int(units)) for _, address, asset, units in found)
-    return Snapshot(height, found[0][0], balances)
+    )
+    return Snapshot(
+        height,
+        tuple(Balance(address, asset, int(units)) for address, asset, units in found),
+        {(address, asset): Range(*rest) for address, asset, *rest in ranges},
+    )
 
 
 def resume(uow: UnitOfWork, chain_id: int, reason: str) -> Cursor:

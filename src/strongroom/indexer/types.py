@@ -69,7 +69,18 @@ class Cursor:
     safe_height: int
     finalized_height: int
     balances_height: int
-    balances_after: bytes | None
     epoch: int
     halted_reason: str | None
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Equal at `equal_height` (None: at no height that could be asked), not at `differs_height`.
+
+    Books and chain may have come apart and together again before: one place is named, not all.
+    """
+
+    equal_height: int | None
+    differs_height: int
+    told: str

@@ -30,6 +30,29 @@ SELECT item, outcome, code, transaction_id FROM ledger_post(
     %s::timestamptz[], %s::bigint[], %s::bigint[], %s::bytea[], %s::text[],
     %s::integer[], %s::text[], %s::text[], %s::text[], %s::numeric[])
 """
+_CUSTODY_AT: Final = """
+WITH custody AS MATERIALIZED (
+    SELECT a.organisation_id, a.id, a.code, a.asset, b.posted
+    FROM ledger_account AS a
+    JOIN ledger_balance AS b ON (b.organisation_id, b.account_id) = (a.organisation_id, a.id)
+    WHERE a.code LIKE 'custody:%%%%' AND %s
+), later AS (
+    SELECT e.organisation_id, e.account_id, sum(e.units) AS units
+    FROM ledger_entry AS e
+    JOIN custody AS c ON (c.organisation_id, c.id) = (e.organisation_id, e.account_id)
+    WHERE e.chain_id = %%(chain)s AND e.block_height > %%(height)s
+    GROUP BY e.organisation_id, e.account_id
+)
+SELECT c.organisation_id, c.code, c.asset, c.posted - coalesce(l.units, 0)
+FROM custody AS c
+LEFT JOIN later AS l ON (l.organisation_id, l.account_id) = (c.organisation_id, c.id)
+ORDER BY c.organisation_id, c.code, c.asset
+"""
+_WHICH: Final = {
+    (True, True): "a.code LIKE %(prefix)s",
+    (False, True): "a.code = ANY(%(codes)s)",
+    (True, False): 'a.code COLLATE "C" > %(low)s AND a.code COLLATE "C" <= %(high)s',
+}
 BATCH_MAX: Final = 10_000
 """Postings a call: bounds the memory of one call and the time that locks are held."""
 
@@ -107,33 +130,49 @@ def balance_at(uow: UnitOfWork, ref: AccountRef, moment: datetime) -> int:
     return int(found[0]) if found is not None and found[0] is not None else 0
 
 
-def custody_at(uow: UnitOfWork, chain_id: int, height: int) -> list[CustodyTotal]:
-    """What each custody account of a chain held by the postings up to a block height.
+def custody_at(
+    uow: UnitOfWork,
+    chain_id: int,
+    height: int,
+    *,
+    codes: Sequence[str] | None = None,
+    between: tuple[str, str] | None = None,
+) -> list[CustodyTotal]:
+    """What each custody account of a chain held by the postings up to a block height: all of them,
+    those of `codes`, or those above the first code of `between` and up to the second, by bytes.
 
     Computed from the balance now, less what later blocks brought: history's length costs nothing.
     """
+    low, high = between or ("", "")
     found = uow.execute(
-        """
-        WITH custody AS (
-            SELECT a.organisation_id, a.id, a.code, a.asset, b.posted
-            FROM ledger_account AS a
-            JOIN ledger_balance AS b
-                ON (b.organisation_id, b.account_id) = (a.organisation_id, a.id)
-            WHERE a.code LIKE %(prefix)s
-        ), later AS (
-            SELECT organisation_id, account_id, sum(units) AS units
-            FROM ledger_entry
-            WHERE chain_id = %(chain)s AND block_height > %(height)s
-            GROUP BY organisation_id, account_id
-        )
-        SELECT c.organisation_id, c.code, c.asset, c.posted - coalesce(l.units, 0)
-        FROM custody AS c
-        LEFT JOIN later AS l ON (l.organisation_id, l.account_id) = (c.organisation_id, c.id)
-        ORDER BY c.organisation_id, c.code, c.asset
-        """,
-        {"prefix": f"custody:{chain_id}:%", "chain": chain_id, "height": height},
+        _CUSTODY_AT % _WHICH[codes is None, between is None],
+        {
+            "prefix": f"custody:{chain_id}:%",
+            "chain": chain_id,
+            "height": height,
+            "codes": list(codes or ()),
+            "low": low,
+            "high": high,
+        },
     )
     return [CustodyTotal(org, code, asset, int(units)) for org, code, asset, units in found]
+
+
+def custody_believed(
+    uow: UnitOfWork, organisation_id: UUID, chain_id: int, moment: datetime, limit: int
+) -> list[CustodyTotal]:
+    """What the books had in an organisation's custody accounts at a moment; `limit` at most, by
+    code. Accounts that held nothing are left out.
+    """
+    found = uow.execute(
+        "SELECT code, asset, units FROM ("
+        " SELECT a.code, a.asset,"
+        " ledger_balance_at(a.organisation_id, a.code, a.asset, %s) AS units"
+        " FROM ledger_account AS a WHERE a.organisation_id = %s AND a.code LIKE %s"
+        ") AS held WHERE units <> 0 ORDER BY code, asset LIMIT %s",
+        (moment, organisation_id, f"custody:{chain_id}:%", limit),
+    )
+    return [CustodyTotal(organisation_id, code, asset, int(units)) for code, asset, units in found]
 
 
 def legs(uow: UnitOfWork, organisation_id: UUID, key: str) -> tuple[Leg, ...]:

@@ -21,6 +21,10 @@ class ReconciliationRun(Base):
     accounts: Mapped[int] = mapped_column(Integer)
     differences: Mapped[int] = mapped_column(Integer)
     compared_at: Mapped[datetime]
+    part: Mapped[str]
+    """'' for what moved, else the sweep's place at that block."""
+    swept: Mapped[int] = mapped_column(Integer)
+    """Accounts that the sweep found equal; no row is kept of these."""
 
 
 class ReconciliationRowModel(Base):
@@ -41,3 +45,7 @@ class ReconciliationRowModel(Base):
     difference: Mapped[Units]
     """chain_units - ledger_units; signed."""
     compared_at: Mapped[datetime]
+    equal_height: Mapped[int | None]
+    """The highest block known at which the sides were equal."""
+    differs_height: Mapped[int | None]
+    """The lowest block above it known to differ; None where nothing differs, or nobody looked."""

@@ -4,12 +4,12 @@ The indexer read the balances (it may reach nodes); this joins them to the ledge
 freezes the account and opens an alert: nothing leaves it until people have looked.
 """
 
-from typing import Final
-from uuid import UUID
+from typing import Any, Final
 
 from strongroom.auditlog import service as auditlog
 from strongroom.db.database import UnitOfWork
 from strongroom.indexer import service as indexer
+from strongroom.indexer.types import Range
 from strongroom.kit.ids import HOUSE
 from strongroom.kit.metrics import counter, gauge
 from strongroom.ledger import service as ledger
@@ -23,65 +23,81 @@ from strongroom.wallets import service as wallets
 ADDRESS_BEGIN: Final = -40
 
 
-def run(uow: UnitOfWork, chain_id: int, height: int) -> int:
-    """Compare at a finalized block whose balances were read; gives the number of differences.
+def run(
+    uow: UnitOfWork,
+    chain_id: int,
+    height: int,
+    *,
+    block_hash: bytes,
+    part: str = "",
+    swept: int = 0,
+) -> int:
+    """Compare one reading at a finalized block: '' what moved, else a part of the sweep, of which
+    `swept` accounts were equal already. Gives the number of differences.
 
-    A unit for all organisations. Repeatable: a block is compared once.
+    A unit for all organisations. Repeatable: a reading is compared once.
     """
-    snapshot = indexer.balances_at(uow, chain_id, height)
-    if snapshot is None or _compared_before(uow, chain_id, height):
+    if _compared_before(uow, chain_id, height, part):
         return 0
+    snapshot = indexer.balances_at(uow, chain_id, height, part)
     watched = wallets.watched_among(uow, chain_id, {item.address for item in snapshot.balances})
     chain = {
         (owner.organisation_id, owner.custody_code, item.asset): item.units
         for item in snapshot.balances
         if (owner := watched.get(item.address)) is not None
     }
-    compared = rules.compare(ledger.custody_at(uow, chain_id, height), chain)
+    ranges = {
+        (owner.custody_code, asset): found
+        for (address, asset), found in snapshot.ranges.items()
+        if (owner := watched.get(address)) is not None
+    }
+    codes = sorted({code for _, code, _ in chain})
+    compared = rules.compare(ledger.custody_at(uow, chain_id, height, codes=codes), chain)
     differing = [item for item in compared if item.difference != 0]
-    run_id = uow.new_id()
-    uow.session.add(
-        ReconciliationRun(
-            id=run_id,
-            chain_id=chain_id,
-            height=height,
-            block_hash=snapshot.block_hash,
-            accounts=len(compared),
-            differences=len(differing),
-            compared_at=uow.now,
-        )
+    made = ReconciliationRun(
+        id=uow.new_id(),
+        chain_id=chain_id,
+        height=height,
+        block_hash=block_hash,
+        accounts=len(compared) + swept,
+        differences=len(differing),
+        compared_at=uow.now,
+        part=part,
+        swept=swept,
     )
+    uow.session.add(made)
     uow.session.flush()
-    uow.session.add_all(
-        _row(uow, run_id, chain_id, snapshot.block_hash, height, item) for item in compared
-    )
+    uow.session.add_all(_row(uow, made, item, ranges.get(item.account[1:])) for item in compared)
     for item in differing:
-        _freeze(uow, item, height)
-    body = {"chain_id": chain_id, "height": height, "accounts": len(compared)}
-    auditlog.append(
-        uow,
-        "reconciliation.compared",
-        f"block:{chain_id}:{height}",
-        {**body, "differences": len(differing)},
-        organisation_id=HOUSE,
-    )
-    chain_label = (str(chain_id),)
-    gauge("strongroom_reconciliation_height", "Block last compared.", ("chain",)).labels(
-        *chain_label
-    ).set(height)
-    counter("strongroom_reconciliation_differences_total", "Differences found.").inc(len(differing))
+        _freeze(uow, item, height, ranges.get(item.account[1:]))
+    _record(uow, made)
     return len(differing)
 
 
+def _record(uow: UnitOfWork, made: ReconciliationRun) -> None:
+    body = {"chain_id": made.chain_id, "height": made.height, "accounts": made.accounts}
+    auditlog.append(
+        uow,
+        "reconciliation.compared",
+        f"block:{made.chain_id}:{made.height}",
+        {**body, "part": made.part, "differences": made.differences},
+        organisation_id=HOUSE,
+    )
+    height = gauge("strongroom_reconciliation_height", "Block last compared.", ("chain",))
+    height.labels(str(made.chain_id)).set(made.height)
+    counter("strongroom_reconciliation_differences_total", "Differences found.").inc(
+        made.differences
+    )
+
+
 def latest(uow: UnitOfWork) -> list[ReconciliationRow]:
-    """All rows of the newest comparison that has rows of the unit's organisation."""
+    """The newest comparison of each account of the unit's organisation, by asset and account."""
     found = uow.execute(
-        "SELECT height, block_hash, custody_code, asset, ledger_units, chain_units, difference,"
-        " compared_at FROM reconciliation_row"
-        " WHERE organisation_id = %(org)s AND run_id ="
-        " (SELECT run_id FROM reconciliation_row WHERE organisation_id = %(org)s"
-        "  ORDER BY height DESC, id DESC LIMIT 1) ORDER BY asset, custody_code",
-        {"org": uow.organisation_id},
+        "SELECT DISTINCT ON (asset, custody_code) height, block_hash, custody_code, asset,"
+        " ledger_units, chain_units, difference, compared_at, equal_height, differs_height"
+        " FROM reconciliation_row WHERE organisation_id = %s"
+        " ORDER BY asset, custody_code, height DESC, id DESC",
+        (uow.organisation_id,),
     )
     return [
         ReconciliationRow(
@@ -94,6 +110,8 @@ def latest(uow: UnitOfWork) -> list[ReconciliationRow]:
             chain_units=int(chain_units),
             difference=int(difference),
             compared_at=compared_at,
+            equal_height=equal,
+            differs_height=differs,
         )
         for (
             height,
@@ -104,43 +122,52 @@ def latest(uow: UnitOfWork) -> list[ReconciliationRow]:
             chain_units,
             difference,
             compared_at,
+            equal,
+            differs,
         ) in found
     ]
 
 
-def _compared_before(uow: UnitOfWork, chain_id: int, height: int) -> bool:
+def _compared_before(uow: UnitOfWork, chain_id: int, height: int, part: str) -> bool:
     found = uow.execute(
-        "SELECT 1 FROM reconciliation_run WHERE chain_id = %s AND height = %s", (chain_id, height)
+        "SELECT 1 FROM reconciliation_run WHERE chain_id = %s AND height = %s AND part = %s",
+        (chain_id, height, part),
     ).fetchone()
     return found is not None
 
 
 def _row(
-    uow: UnitOfWork, run_id: UUID, chain_id: int, block_hash: bytes, height: int, item: Compared
+    uow: UnitOfWork, run_: ReconciliationRun, item: Compared, began: Range | None
 ) -> ReconciliationRowModel:
     organisation_id, custody_code, asset = item.account
     return ReconciliationRowModel(
         organisation_id=organisation_id,
         id=uow.new_id(),
-        run_id=run_id,
-        chain_id=chain_id,
-        height=height,
-        block_hash=block_hash,
+        run_id=run_.id,
+        chain_id=run_.chain_id,
+        height=run_.height,
+        block_hash=run_.block_hash,
         custody_code=custody_code,
         asset=asset,
         ledger_units=item.ledger_units,
         chain_units=item.chain_units,
         difference=item.difference,
         compared_at=uow.now,
+        equal_height=None if began is None else began.equal_height,
+        differs_height=None if began is None else began.differs_height,
     )
 
 
-def _freeze(uow: UnitOfWork, item: Compared, height: int) -> None:
+def _freeze(uow: UnitOfWork, item: Compared, height: int, began: Range | None) -> None:
     organisation_id, custody_code, asset = item.account
     reason = (
         f"At final block {height} the chain holds {item.chain_units} and the books "
         f"{item.ledger_units}: a difference of {item.difference}."
     )
+    detail: dict[str, Any] = {"asset": asset, "difference": str(item.difference)}
+    if began is not None:
+        reason += f" {began.told}"
+        detail |= {"equal_height": began.equal_height, "differs_height": began.differs_height}
     fresh = wallets.freeze(
         uow,
         organisation_id=organisation_id,
@@ -155,5 +182,5 @@ def _freeze(uow: UnitOfWork, item: Compared, height: int) -> None:
             kind="reconciliation.difference",
             subject=custody_code,
             reference=f"{custody_code}:{asset}:{height}",
-            detail={"reason": reason, "asset": asset, "difference": str(item.difference)},
+            detail={"reason": reason, **detail},
         )

@@ -6,7 +6,9 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationRow:
-    """One custody account at a finalized block. difference = chain_units - ledger_units."""
+    """One custody account at a finalized block. difference = chain_units - ledger_units; where
+    there is one, it began above equal_height and not above differs_height, if that is known.
+    """
 
     height: int
     block_hash: bytes
@@ -17,3 +19,5 @@ class ReconciliationRow:
     chain_units: int
     difference: int
     compared_at: datetime
+    equal_height: int | None = None
+    differs_height: int | None = None

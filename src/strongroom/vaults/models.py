@@ -123,6 +123,28 @@ class VaultStep(Base):
     updated_at: Mapped[datetime]
 
 
+class VaultEvent(Base):
+    """What a Safe told of itself in a final block."""
+
+    __tablename__ = "vault_event"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    vault_id: Mapped[UUID]
+    height: Mapped[int]
+    block_hash: Mapped[bytes]
+    tx_hash: Mapped[bytes]
+    position: Mapped[int] = mapped_column(Integer)
+    """Of the event within its transaction."""
+    contract: Mapped[bytes]
+    """Who told it: the vault, or the factory that made it."""
+    name: Mapped[str]
+    body: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    ours: Mapped[bool]
+    """Whether a transaction or a step of ours ordered it."""
+    at: Mapped[datetime]
+
+
 class VaultStepSignature(Base):
     """An owner's signature over a step, or over its rejection."""
 

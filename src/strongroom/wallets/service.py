@@ -33,8 +33,10 @@ from strongroom.wallets.types import AccountView, AddressView, Officers, Provena
 from strongroom.wallets.watching import (
     activate,
     allow_token,
-    begun_between,
+    begun,
     client_accounts,
+    complete,
+    complete_after,
     holdings,
     late_scans,
     pending,
@@ -44,6 +46,7 @@ from strongroom.wallets.watching import (
     watch,
     watched,
     watched_among,
+    watched_count,
 )
 
 __all__ = [
@@ -53,8 +56,10 @@ __all__ = [
     "activate",
     "addresses",
     "allow_token",
-    "begun_between",
+    "begun",
     "client_accounts",
+    "complete",
+    "complete_after",
     "custody_code",
     "extend_account",
     "freeze",
@@ -74,6 +79,7 @@ __all__ = [
     "watch",
     "watched",
     "watched_among",
+    "watched_count",
 ]
 
 log = logger(__name__)

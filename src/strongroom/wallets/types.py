@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 AddressKind = Literal["deposit", "vault", "relay", "spending"]
@@ -74,8 +74,15 @@ class LateScan:
     last_height: int
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class WatchedFrom(NamedTuple):
+    """A watched address whose every block above `height` was matched."""
+
+    organisation_id: UUID
+    address: bytes
+    height: int
+
+
+class Holding(NamedTuple):
     """What may be held where: a token (None = the chain's coin) under an asset code."""
 
     address: bytes

@@ -4,7 +4,9 @@ An address is matched in every block above active_height. Nobody can have paid i
 before its unit committed, so blocks fetched before that may be matched without it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -14,7 +16,24 @@ from strongroom.db.database import UnitOfWork
 from strongroom.wallets.errors import AddressTaken, TokenTaken
 from strongroom.wallets.models import WalletAddress, WatchedAddress, WatchedToken
 from strongroom.wallets.rules import custody_code
-from strongroom.wallets.types import AddressKind, Holding, LateScan, TokenView, Watched
+from strongroom.wallets.types import (
+    AddressKind,
+    Holding,
+    LateScan,
+    TokenView,
+    Watched,
+    WatchedFrom,
+)
+
+_FROM: Final = (
+    "organisation_id, address,"
+    " least(active_height, greatest(coalesce(scan_from_height, active_height + 1) - 1, 0))"
+)
+# Nothing to read again, or read again as far as the first block it was watched in.
+_COMPLETE: Final = (
+    "chain_id = %(chain)s AND active_height <= %(up_to)s AND (scan_from_height IS NULL"
+    " OR scan_from_height > active_height OR scanned_height >= active_height)"
+)
 
 
 def watch(
@@ -133,50 +152,49 @@ def tokens(uow: UnitOfWork, chain_id: int) -> list[TokenView]:
     return [TokenView(row.organisation_id, chain_id, row.contract, row.asset) for row in found]
 
 
-def holdings(
-    uow: UnitOfWork,
-    chain_id: int,
-    *,
-    native_asset: str,
-    up_to: int,
-    moved: Iterable[bytes],
-    after: bytes | None,
-    limit: int,
-) -> tuple[list[Holding], bytes | None]:
-    """What to look up on chain: the addresses that moved, and the next `limit` of all others.
-
-    Only addresses that were matched in every block up to `up_to`. Gives the address after which
-    the next rolling part begins, None at the end.
-    """
-    complete = [
-        WatchedAddress.chain_id == chain_id,
-        WatchedAddress.active_height <= up_to,
-        # Nothing to read again, or read again as far as the first block it was watched in.
-        WatchedAddress.scan_from_height.is_(None)
-        | (WatchedAddress.scan_from_height > WatchedAddress.active_height)
-        | (WatchedAddress.scanned_height >= WatchedAddress.active_height),
-    ]
-    query = select(WatchedAddress.organisation_id, WatchedAddress.address).where(*complete)
-    rolling = list(
-        uow.session.execute(
-            query.where(WatchedAddress.address > (after or b""))
-            .order_by(WatchedAddress.address)
-            .limit(limit)
-        )
+def complete(
+    uow: UnitOfWork, chain_id: int, up_to: int, addresses: Iterable[bytes]
+) -> list[WatchedFrom]:
+    """Those of these addresses that were matched in every block up to `up_to`, in their order."""
+    found = uow.execute(
+        f"SELECT {_FROM} FROM watched_address WHERE {_COMPLETE}"  # noqa: S608 - own constants
+        " AND address = ANY(%(addresses)s) ORDER BY address",
+        {"chain": chain_id, "up_to": up_to, "addresses": sorted(addresses)},
     )
-    found = {row.address: row.organisation_id for row in rolling}
-    for row in uow.session.execute(query.where(WatchedAddress.address.in_(sorted(moved)))):
-        found[row.address] = row.organisation_id
-    named = tokens(uow, chain_id)
+    return [WatchedFrom(*row) for row in found]
+
+
+def complete_after(
+    uow: UnitOfWork, chain_id: int, up_to: int, after: bytes, limit: int
+) -> list[WatchedFrom]:
+    """The next addresses above `after` that were matched in every block up to `up_to`."""
+    found = uow.execute(
+        f"SELECT {_FROM} FROM watched_address WHERE {_COMPLETE}"  # noqa: S608 - own constants
+        " AND address > %(after)s ORDER BY address LIMIT %(limit)s",
+        {"chain": chain_id, "up_to": up_to, "after": after, "limit": limit},
+    )
+    return [WatchedFrom(*row) for row in found]
+
+
+def holdings(
+    uow: UnitOfWork, chain_id: int, native_asset: str, addresses: Iterable[WatchedFrom]
+) -> list[Holding]:
+    """What each address may hold: the chain's coin, and its organisation's tokens."""
+    named = defaultdict(list)
+    for token in tokens(uow, chain_id):
+        named[token.organisation_id].append((token.contract, token.asset))
     wanted = []
-    for address, organisation_id in sorted(found.items()):
-        wanted.append(Holding(address, None, native_asset))
-        wanted += [
-            Holding(address, token.contract, token.asset)
-            for token in named
-            if token.organisation_id == organisation_id
-        ]
-    return wanted, rolling[-1].address if len(rolling) == limit else None
+    for one in addresses:
+        wanted.append(Holding(one.address, None, native_asset))
+        for contract, asset in named.get(one.organisation_id, ()):
+            wanted.append(Holding(one.address, contract, asset))
+    return wanted
+
+
+def watched_count(uow: UnitOfWork, chain_id: int) -> int:
+    """How many addresses are watched."""
+    counted = select(func.count()).where(WatchedAddress.chain_id == chain_id)
+    return uow.session.execute(counted.select_from(WatchedAddress)).scalar_one()
 
 
 def pending(uow: UnitOfWork, chain_id: int) -> set[bytes]:
@@ -204,18 +222,19 @@ def activate(uow: UnitOfWork, chain_id: int, addresses: Iterable[bytes], height:
     )
 
 
-def begun_between(uow: UnitOfWork, chain_id: int, above: int, up_to: int) -> bool:
-    """Whether any address came to be watched above one height and up to another."""
-    found = uow.session.scalars(
-        select(WatchedAddress.id)
-        .where(
-            WatchedAddress.chain_id == chain_id,
-            WatchedAddress.active_height > above,
-            WatchedAddress.active_height <= up_to,
+def begun(uow: UnitOfWork, chain_id: int, above: int, up_to: int, limit: int) -> set[bytes]:
+    """Addresses that came to be watched above one height and up to another; `limit` at most."""
+    return set(
+        uow.session.scalars(
+            select(WatchedAddress.address)
+            .where(
+                WatchedAddress.chain_id == chain_id,
+                WatchedAddress.active_height > above,
+                WatchedAddress.active_height <= up_to,
+            )
+            .limit(limit)
         )
-        .limit(1)
-    ).first()
-    return found is not None
+    )
 
 
 def late_scans(uow: UnitOfWork, chain_id: int, limit: int) -> list[LateScan]:
