@@ -4,6 +4,7 @@ Secrets are never values here, only paths of files that the process may read. Ch
 file that STRONGROOM_CHAINS names (decision 0012), or one chain from the variables themselves.
 """
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -18,6 +19,7 @@ from strongroom_protocol.amounts import Asset, AssetInvalid
 
 DEFAULT_API_PORT = 8420
 DEFAULT_NATIVE_ASSET: Final = "ETH/18"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ConfigurationInvalid(Invalid):
@@ -94,6 +96,10 @@ class Config:
     health_port: int
     export_dir: Path
     operator_token_file: Path | None
+    webhook_key_file: Path | None
+    """From what it holds every webhook's secret is made; the API and the workers read it."""
+    webhook_networks: tuple[Network, ...]
+    """Where webhooks may go though it is not public."""
     log_json: bool
     seed: int | None
 
@@ -115,6 +121,8 @@ class Config:
             health_port=read.number("HEALTH_PORT", 0, minimum=0),
             export_dir=Path(read.text("EXPORT_DIR", "exports")),
             operator_token_file=read.path("OPERATOR_TOKEN_FILE"),
+            webhook_key_file=read.path("WEBHOOK_KEY_FILE"),
+            webhook_networks=read.networks("WEBHOOK_NETWORKS"),
             log_json=read.text("LOG_JSON", "1") != "0",
             seed=read.number("SEED", 0, minimum=0) if read.has("SEED") else None,
         )
@@ -164,6 +172,14 @@ class _Reader:
         if text and not re.fullmatch(r"[0-9a-f]{64}", text):
             raise ConfigurationInvalid(f"STRONGROOM_{name} must be 64 lower-case hex digits")
         return bytes.fromhex(text) if text else None
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        try:
+            return tuple(ipaddress.ip_network(word) for word in self.words(name))
+        except ValueError as error:
+            raise ConfigurationInvalid(
+                f"STRONGROOM_{name}: {error}. Give networks such as 10.1.0.0/16,fd00::/8"
+            ) from error
 
     def number(self, name: str, default: int, *, minimum: int) -> int:
         text = self.text(name, str(default))

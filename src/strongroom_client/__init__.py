@@ -9,6 +9,7 @@ from strongroom_client.errors import Problem, Refused, StrongroomClientError, Un
 from strongroom_client.intents import Payment
 from strongroom_client.provenance import verify_address
 from strongroom_client.signing import Signatory
+from strongroom_client.webhooks import WebhookInvalid, verify_webhook
 
 __all__ = [
     "Payment",
@@ -18,5 +19,7 @@ __all__ = [
     "Strongroom",
     "StrongroomClientError",
     "Unreachable",
+    "WebhookInvalid",
     "verify_address",
+    "verify_webhook",
 ]

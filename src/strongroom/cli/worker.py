@@ -1,5 +1,6 @@
-"""`strongroom worker`: handles what Celery carries, until it is told to end."""
+"""`strongroom worker`: handles what Celery carries and sends webhooks, until it is told to end."""
 
+from strongroom.bootstrap.webhooks import Couriers
 from strongroom.bootstrap.worker import build
 from strongroom.config import Config
 from strongroom.kit import log
@@ -13,10 +14,14 @@ def run(args: list[str]) -> int:
     config = Config.from_environment()
     log.configure("worker", json=config.log_json)
     services = build(config)
-    health = HealthServer({"database": services.database.ping}, config.health_port)
+    couriers = Couriers(config)
+    checks = {"database": services.database.ping, "webhooks": couriers.check}
+    health = HealthServer(checks, config.health_port)
     health.start()
+    couriers.start()
     try:
         return serve(make_app(services))
     finally:
         health.stop()
+        couriers.close()
         services.database.close()

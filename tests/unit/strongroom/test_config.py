@@ -106,3 +106,12 @@ def test_urls_with_their_keys_stay_out_of_what_is_printed(tmp_path: Path) -> Non
     assert "http://a" not in repr(read(tmp_path, TWO))
     assert "ws://a" not in repr(read(tmp_path, TWO))
     assert "https://private" not in repr(read(tmp_path, TWO))
+
+
+def test_networks_that_webhooks_may_reach_are_read_and_a_slip_is_said() -> None:
+    name = "STRONGROOM_WEBHOOK_NETWORKS"
+    config = Config.from_environment({name: "10.1.0.0/16, fd00::/8"})
+    assert [str(network) for network in config.webhook_networks] == ["10.1.0.0/16", "fd00::/8"]
+    assert Config.from_environment({}).webhook_networks == ()
+    with pytest.raises(ConfigurationInvalid, match=f"{name}: 10.1.0.1/16 has host bits set"):
+        Config.from_environment({name: "10.1.0.1/16"})
