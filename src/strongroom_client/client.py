@@ -258,3 +258,34 @@ class Strongroom:
     def export_bundle(self, export_id: str) -> bytes:
         """Return a finished export's bundle."""
         return self._http.get_bytes(f"/v1/exports/{export_id}/bundle")
+
+    # Webhooks.
+
+    def add_webhook(
+        self, url: str, types: Sequence[str] = ("*",), label: str = "", key: str | None = None
+    ) -> Json:
+        """Have events sent to an https address. The answer's `secret` is shown this once."""
+        body = {"url": url, "types": list(types), "label": label}
+        return dict(self._http.post("/v1/webhooks", body, key))
+
+    def rotate_webhook(
+        self, webhook_id: str, overlap_hours: int = 24, key: str | None = None
+    ) -> Json:
+        """Make the next secret, shown this once; the one before signs too while they overlap."""
+        body = {"overlap_hours": overlap_hours}
+        return dict(self._http.post(f"/v1/webhooks/{webhook_id}/secret", body, key))
+
+    def set_webhook(self, webhook_id: str, state: str, key: str | None = None) -> Json:
+        """Make it enabled, disabled or, for good, removed."""
+        return dict(self._http.post(f"/v1/webhooks/{webhook_id}/state", {"state": state}, key))
+
+    def test_webhook(self, webhook_id: str, key: str | None = None) -> Json:
+        """Have an event `webhook.test` sent to it."""
+        return dict(self._http.post(f"/v1/webhooks/{webhook_id}/tests", {}, key))
+
+    def replay_webhook(
+        self, webhook_id: str, since: str, until: str | None = None, key: str | None = None
+    ) -> Json:
+        """Have what happened in [since, until) sent again under the same ids; ISO 8601 times."""
+        body = {"since": since, "until": until}
+        return dict(self._http.post(f"/v1/webhooks/{webhook_id}/replays", body, key))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+from strongroom.bootstrap.webhooks import WebhookParts, parts
 from strongroom.config import Config
 from strongroom.db.actor import system
 from strongroom.db.database import Database
@@ -36,6 +37,7 @@ class Services:
     officers: Officers
     chain_id: int
     export_dir: Path
+    webhooks: WebhookParts
     patience_seconds: float = 30.0
     """How long a route waits for a group commit before it answers 503."""
 
@@ -67,6 +69,7 @@ def build(config: Config) -> Services:
         officers=Officers(addresses, config.custody_quorum),
         chain_id=config.chain().chain_id,
         export_dir=config.export_dir,
+        webhooks=parts(config),
     )
 
 

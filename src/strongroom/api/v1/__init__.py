@@ -16,6 +16,7 @@ from strongroom.api.v1 import (
     vault_queue,
     vaults,
     wallets,
+    webhooks,
     withdrawals,
 )
 
@@ -37,6 +38,7 @@ ROUTERS = tuple(
         payments,
         compliance,
         proofs,
+        webhooks,
         operator,
     )
 )
