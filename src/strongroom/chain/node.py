@@ -89,7 +89,7 @@ class Node:
 
     def fees(self) -> FeeQuote:
         """What the next block costs (EIP-1559), in wei."""
-        parameters = (hex(fees.BLOCKS_READ), "latest", [fees.REWARD_PERCENTILE])
+        parameters = (hex(fees.BLOCKS_READ), "latest", list(fees.PERCENTILES))
         return fees.quote(self._ask(Call("eth_feeHistory", parameters), FeeHistoryAnswer))
 
     def send_raw(self, raw: bytes) -> bytes:
@@ -145,20 +145,46 @@ class Node:
         for _ in range(ROUNDS_MAX):
             for url in list(self._urls):
                 try:
-                    answer = self._client.post(
-                        url,
-                        content=encode(calls),
-                        headers={"content-type": "application/json"},
-                    )
-                    return decode(answer.status_code, answer.content, calls)
-                except httpx.HTTPError as error:
-                    failure = NodeUnavailable(
-                        f"The node did not answer ({type(error).__name__}). It is asked again."
-                    )
+                    return self._post(url, calls)
                 except NodeUnavailable as error:
                     failure = error
                 self._urls.append(self._urls.pop(0))
         raise failure
+
+    @property
+    def url(self) -> str:
+        """The node that is asked first now; another one after this one was away."""
+        return self._urls[0]
+
+    def ask_each(
+        self, calls: Sequence[Call], count: int = 2
+    ) -> list[list[msgspec.Raw | ChainError]]:
+        """The same batch at up to `count` different nodes, so that nothing is concluded on one
+        node's word; a list a node that answers. Raises ChainError when none does.
+        """
+        found: list[list[msgspec.Raw | ChainError]] = []
+        failure: ChainError = NodeUnavailable("No node was asked.")
+        for url in sorted(set(self._urls), key=self._urls.index):
+            try:
+                found.append(self._post(url, calls))
+            except ChainError as error:
+                failure = error
+            if len(found) == count:
+                break
+        if not found:
+            raise failure
+        return found
+
+    def _post(self, url: str, calls: Sequence[Call]) -> list[msgspec.Raw | ChainError]:
+        try:
+            answer = self._client.post(
+                url, content=encode(calls), headers={"content-type": "application/json"}
+            )
+        except httpx.HTTPError as error:
+            raise NodeUnavailable(
+                f"The node did not answer ({type(error).__name__}). It is asked again."
+            ) from error
+        return decode(answer.status_code, answer.content, calls)
 
     def _ask(self, call: Call, kind: type[T]) -> T:
         return read(self.ask_all([call])[0], kind)

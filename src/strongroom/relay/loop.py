@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from strongroom.auditlog import service as auditlog
-from strongroom.chain.errors import AlreadyKnown, ChainError, NonceTooLow
+from strongroom.chain.errors import AlreadyKnown, ChainError, NonceTooLow, Underpriced
 from strongroom.chain.types import FeeQuote
 from strongroom.db.actor import Actor, system
 from strongroom.db.database import Database, UnitOfWork
@@ -62,11 +62,15 @@ class RelayLoop:
         chain_id: int,
         observers: Sequence[OutgoingObserver] = (),
         pace: rules.Pace | None = None,
+        private: SendingNode | None = None,
     ) -> None:
-        """The database's role serves all organisations; signer and node are the relay's own."""
+        """The database's role serves all organisations; signer and node are the relay's own.
+        `private`: where transactions go first, and alone for `pace.private_seconds`.
+        """
         self._database = database
         self._signer = signer
         self._node = node
+        self._private = private
         self._chain_id = chain_id
         self._observers = tuple(observers)
         self._pace = pace or rules.Pace()
@@ -138,7 +142,8 @@ class RelayLoop:
         outgoing = claim.outgoing
         gas = rules.gas_limit(outgoing.purpose, step.kind, outgoing.payload, outgoing.gas)
         cap = outgoing.cap.per_gas_wei(gas, self._pace.max_fee_per_gas_wei)
-        market = (quote.max_fee_wei, quote.priority_fee_wei)
+        tip = quote.tip_wei(outgoing.fee_level)
+        market = (quote.max_fee_wei - quote.priority_fee_wei + tip, tip)
         if not claim.raw:
             # Between the base fee and the comfortable price the cap decides, not the comfort.
             wanted = min(market[0], cap) if quote.base_fee_wei + market[1] <= cap else market[0]
@@ -227,8 +232,7 @@ class RelayLoop:
         if not numbers:
             return
         order = sorted(numbers, key=lambda one: _place(group[one]))
-        sent = self._node.send_all([group[one].raw[numbers[one]] for one in order])
-        answers = dict(zip(order, sent, strict=True))
+        answers = self._send(group, numbers, order)
         crash_point("relay.after_broadcast")
         counter("strongroom_relay_broadcasts_total", "Transactions handed to a node.").inc(
             len(order)
@@ -249,12 +253,25 @@ class RelayLoop:
             repository.mark_broadcast(uow, done)
             self._tell(uow, new)
 
+    def _send(
+        self, group: Group, numbers: Mapping[UUID, int], order: Sequence[UUID]
+    ) -> dict[UUID, bytes | ChainError]:
+        """To the private endpoint while a transaction is young; to everybody's nodes then."""
+        answers: dict[UUID, bytes | ChainError] = {}
+        since = self._database.clock.now() - timedelta(seconds=self._pace.private_seconds)
+        young = [one for one in order if group[one].attempts[0].planned_at > since]
+        hidden = young if self._private is not None else []
+        shown = [one for one in order if one not in hidden]
+        for node, which in ((self._private, hidden), (self._node, shown)):
+            if node is not None and which:
+                sent = node.send_all([group[one].raw[numbers[one]] for one in which])
+                answers |= dict(zip(which, sent, strict=True))
+        return answers
+
     def _sent(self, uow: UnitOfWork, row: Outgoing, answer: bytes | ChainError) -> None:
         pause = timedelta(seconds=self._pace.rebroadcast_after_seconds)
         row.lease_until, row.due_at, row.updated_at = None, uow.now + pause, uow.now
-        # One of our attempts is mined, or a stranger used the key: the indexer will tell.
-        used = "The nonce is used; waiting for the block that shows by which attempt."
-        row.last_error = used if isinstance(answer, NonceTooLow) else None
+        row.last_error = _SENTENCES.get(type(answer))
 
     def _defer(self, group: Group, which: Collection[UUID], error: Exception) -> None:
         """A part is away: nothing is known, so the rows wait and are tried again."""
@@ -297,8 +314,14 @@ class RelayLoop:
                 observer.on_changed(uow, row.view())
 
 
-_ARRIVED: Final = (AlreadyKnown, NonceTooLow)
-"""What a node says that has the transaction, or has seen its nonce mined."""
+_ARRIVED: Final = (AlreadyKnown, NonceTooLow, Underpriced)
+"""What a node says that has the transaction, saw its nonce mined, or wants a bump for it."""
+_SENTENCES: Final[Mapping[type, str]] = {
+    # One of our attempts is mined, or a stranger used the key: the indexer will tell.
+    NonceTooLow: "The nonce is used; waiting for the block that shows by which attempt.",
+    Underpriced: "A node finds its fees too low for now; it is sent again, and bumped after a "
+    "while.",
+}
 
 
 def _those(steps: Steps, act: str) -> dict[UUID, rules.NextStep]:

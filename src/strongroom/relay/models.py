@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strongroom.db.models import Base, Units, UnitsType
-from strongroom.relay.types import FeeCap, OutgoingView, Purpose, State
+from strongroom.relay.types import FeeCap, FeeLevel, OutgoingView, Purpose, State
 
 
 class Outgoing(Base):
@@ -37,6 +37,7 @@ class Outgoing(Base):
     """Gas limit, where its owner knows better than the purpose says."""
     max_fee_per_gas_wei: Mapped[int | None] = mapped_column(UnitsType())
     """What the owner's policy allows for a unit of gas; none = the relay's own cap only."""
+    fee_level: Mapped[str]
     max_total_fee_wei: Mapped[int | None] = mapped_column(UnitsType())
     """What the owner's policy, or the intent, allows for the whole transaction."""
     mined_hash: Mapped[bytes | None]
@@ -74,6 +75,7 @@ class Outgoing(Base):
             cap=FeeCap(self.max_fee_per_gas_wei, self.max_total_fee_wei),
             sender=self.sender,
             revert_reason=self.revert_reason,
+            fee_level=cast(FeeLevel, self.fee_level),
         )
 
 
@@ -101,7 +103,7 @@ class OutgoingAttempt(Base):
 
 
 class Purse(Base):
-    """What a key of ours holds for gas, as a node said; `cost_wei` is a usual transaction's."""
+    """What nodes say of a key of ours; `cost_wei` is a usual transaction's, nonces are counts."""
 
     __tablename__ = "relay_purse"
 
@@ -111,6 +113,9 @@ class Purse(Base):
     balance_wei: Mapped[Units]
     cost_wei: Mapped[Units]
     transactions_left: Mapped[int]
+    mined_nonce: Mapped[int]
+    pending_nonce: Mapped[int]
+    finalized_nonce: Mapped[int]
     state: Mapped[str]
     since: Mapped[datetime]
     checked_at: Mapped[datetime]

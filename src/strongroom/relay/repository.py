@@ -1,7 +1,8 @@
 """Rows of the relay as its loop reads and writes them, each change fenced by the claim."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +19,9 @@ from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttemp
 
 LEASE_SECONDS: Final = 20
 """How long a dead process keeps a row; a slow one that outlives it is stopped by the fence."""
+
+ATTEMPTS_READ: Final = 200
+"""Receipts that are asked for at once; the rest waits for the next look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,83 @@ def mark_broadcast(uow: UnitOfWork, sent: Sequence[tuple[Claim, int]]) -> None:
             last_broadcast_at=uow.now,
         )
     )
+
+
+def keys(uow: UnitOfWork, chain_id: int) -> dict[bytes, UUID]:
+    """Our keys that send, with their owners: the relay's, spending keys, and whoever has
+    transactions on their way.
+    """
+    rows = uow.execute(
+        "SELECT address, organisation_id FROM watched_address"
+        " WHERE chain_id = %(chain)s AND kind IN ('relay', 'spending')"
+        " UNION SELECT sender, coalesce("
+        "  (SELECT w.organisation_id FROM watched_address w"
+        "   WHERE w.chain_id = outgoing.chain_id AND w.address = sender), organisation_id)"
+        " FROM outgoing WHERE chain_id = %(chain)s AND state IN ('signed', 'broadcast')",
+        {"chain": chain_id},
+    )
+    return {bytes(address): owner for address, owner in rows.fetchall()}
+
+
+def is_relay_key(uow: UnitOfWork, chain_id: int, address: bytes) -> bool:
+    """The house's own key of this chain."""
+    row = uow.execute(
+        "SELECT 1 FROM watched_address WHERE chain_id = %s AND address = %s AND kind = 'relay'",
+        (chain_id, address),
+    )
+    return row.fetchone() is not None
+
+
+def attempts_below(
+    uow: UnitOfWork, chain_id: int, nonces: Mapping[bytes, int]
+) -> list[tuple[bytes, UUID]]:
+    """Hash and row of each signed attempt whose row is not mined and whose nonce is below that of
+    its key.
+    """
+    found = uow.execute(
+        "SELECT t.hash, o.id FROM outgoing o"
+        " JOIN unnest(%s::bytea[], %s::bigint[]) AS k (sender, nonce)"
+        "  ON o.sender = k.sender AND o.nonce < k.nonce"
+        " JOIN outgoing_attempt t ON (t.organisation_id, t.outgoing_id) = (o.organisation_id, o.id)"
+        " WHERE o.chain_id = %s AND o.state IN ('signed', 'broadcast') AND t.hash IS NOT NULL"
+        " ORDER BY o.id, t.attempt LIMIT %s",
+        (list(nonces), list(nonces.values()), chain_id, ATTEMPTS_READ),
+    )
+    return [(bytes(one), outgoing_id) for one, outgoing_id in found.fetchall()]
+
+
+def first_unmined(uow: UnitOfWork, chain_id: int, before: datetime) -> dict[bytes, int]:
+    """The lowest nonce of each key that a node was given before that moment and is not mined."""
+    found = uow.session.execute(
+        select(Outgoing.sender, func.min(Outgoing.nonce))
+        .where(
+            Outgoing.chain_id == chain_id,
+            Outgoing.state == "broadcast",
+            Outgoing.updated_at < before,
+        )
+        .group_by(Outgoing.sender)
+    )
+    return {row[0] or b"": row[1] or 0 for row in found}
+
+
+def send_again(uow: UnitOfWork, chain_id: int, senders: Collection[bytes]) -> int:
+    """Have the whole queue of these keys sent again, in the order of nonces; how many rows. Those
+    that somebody works on just now are sent anyway.
+    """
+    free = (
+        select(Outgoing.id)
+        .where(
+            Outgoing.chain_id == chain_id,
+            Outgoing.sender.in_(sorted(senders)),
+            Outgoing.state.in_(("signed", "broadcast")),
+            Outgoing.due_at > uow.now,
+        )
+        .order_by(Outgoing.id)
+        .with_for_update(skip_locked=True)
+    )
+    ids = uow.session.scalars(free).all()
+    uow.session.execute(update(Outgoing).where(Outgoing.id.in_(ids)).values(due_at=uow.now))
+    return len(ids)
 
 
 def reload(uow: UnitOfWork, rows: Sequence[Outgoing]) -> dict[UUID, Claim]:

@@ -14,7 +14,11 @@ GAS: Final[Mapping[str, int]] = {
     "vault_execution": 400_000,
     # A transfer costs 21,000 to 65,000; a contract that is paid in the coin may do something.
     "hot_payment": 100_000,
+    "leaf_sweep": 100_000,
+    "gas_topup": 60_000,
 }
+USUAL_GAS: Final = 150_000
+"""By which gas money is counted: between a payment by a spending key and one by a vault."""
 SWEEP_BASE_GAS: Final = 120_000
 SWEEP_ITEM_GAS: Final = 200_000
 SWEEP_DELEGATE_GAS: Final = 25_000
@@ -33,6 +37,8 @@ class Pace:
     bump_after_seconds: int = 60
     rebroadcast_after_seconds: int = 20
     max_fee_per_gas_wei: int = 500 * 10**9
+    private_seconds: int = 60
+    """How long a transaction is shown to the private endpoint only, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -9,6 +10,7 @@ Purpose = Literal[
     "vault_creation", "delegate_deployment", "vault_execution", "sweep", "hot_payment",
     "cold_payment", "gas_topup", "leaf_sweep",
 ]  # fmt: skip
+FeeLevel = Literal["slow", "normal", "fast"]
 State = Literal["queued", "signed", "broadcast", "mined", "finalized", "failed", "cancelled"]
 AttemptKind = Literal["payload", "cancel"]
 
@@ -83,3 +85,17 @@ class OutgoingView:
     cap: FeeCap
     sender: bytes | None = None
     revert_reason: str | None = None
+    fee_level: FeeLevel = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class PurseView:
+    """Gas money of one of our keys; `state` is ok, low or dry since `since`."""
+
+    organisation_id: UUID
+    address: bytes
+    balance_wei: int
+    transactions_left: int
+    state: str
+    since: datetime
+    checked_at: datetime

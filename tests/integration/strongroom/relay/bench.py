@@ -1,6 +1,7 @@
 """What the relay's tests work on: a real database, a real node, a signer behind the port."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,8 @@ class KeySigner:
         self.address = address_of_public_key(self._key.public_key.format(compressed=False))
         self.away = False
         self.refuse = ""
+        self.refuse_ref = b""
+        self.asked = 0
         self.dies_between = False
         "Between the nonce and the signature; and afterwards the payload may not be signed."
         self.before_answer: Callable[[], None] = lambda: None
@@ -52,13 +55,15 @@ class KeySigner:
     ) -> SignedAttempt:
         self.before_answer()
         with self._lock:
+            self.asked += 1
             if self.away:
+                time.sleep(0.01)
                 raise SignerUnavailable("away for a test")
             if self.dies_between and kind == "payload":
                 self._nonces.setdefault(outgoing.ref, len(self._nonces))
                 raise SignerRefused("signer.evidence.expired", "over since")
-            if self.refuse:
-                raise SignerRefused(self.refuse, "refused for a test")
+            if self.refuse or outgoing.ref == self.refuse_ref:
+                raise SignerRefused(self.refuse or "signer.any", "refused for a test")
             known = self._signed.get((outgoing.ref, attempt))
             if known is not None:
                 assert known[0] == fees, "a retry must repeat the same body"
@@ -93,7 +98,11 @@ class ForgetfulNode:
         self._node = node
         self.away = False
         self.silent_after_accepting = False
-        self.sent = 0
+        self.raws: list[bytes] = []
+
+    @property
+    def sent(self) -> int:
+        return len(self.raws)
 
     def fees(self) -> FeeQuote:
         if self.away:
@@ -103,7 +112,7 @@ class ForgetfulNode:
     def send_all(self, raws: Sequence[bytes]) -> list[bytes | ChainError]:
         if self.away:
             raise NodeUnavailable("away for a test")
-        self.sent += len(raws)
+        self.raws += raws
         sent = self._node.send_all(raws)
         if self.silent_after_accepting:
             raise NodeUnavailable("accepted, and then a time-out")
@@ -130,9 +139,14 @@ class Bench:
         self.chain.rpc("eth_sendTransaction", {"from": money, "to": to, "value": hex(10**18)})
         self.chain.mine()
 
-    def another_loop(self) -> RelayLoop:
+    def another_loop(self, private: ForgetfulNode | None = None) -> RelayLoop:
         return RelayLoop(
-            self.database, self.signer, self.faulty, chain_id=self.chain.chain_id, pace=self.pace
+            self.database,
+            self.signer,
+            self.faulty,
+            chain_id=self.chain.chain_id,
+            pace=self.pace,
+            private=private,
         )
 
     def enqueue(self, name: str, purpose: Purpose = "sweep") -> UUID:

@@ -9,7 +9,8 @@ from strongroom.db.actor import system
 from strongroom.kit.ids import HOUSE
 from strongroom.relay import service
 from strongroom.relay.errors import NotCancellable, RefTaken
-from tests.integration.strongroom.relay.bench import Bench
+from strongroom.relay.loop import CALLERS
+from tests.integration.strongroom.relay.bench import Bench, ForgetfulNode
 
 
 def test_32_rows_and_four_relays_at_once_use_each_nonce_once_without_a_gap(bench: Bench):
@@ -204,3 +205,59 @@ def test_the_database_itself_refuses_to_rewrite_what_was_sent(bench: Bench, stat
         pytest.raises(psycopg.errors.RaiseException),
     ):
         connection.execute(statement.encode())
+
+
+def test_a_transaction_under_the_base_fee_is_bumped_when_the_market_calms(bench: Bench):
+    """A spike after the signature: no pool takes it, and its nonce holds up all behind it."""
+    bench.signer.before_answer = lambda: spike(bench, 10**12)
+    one = bench.enqueue("overtaken by the base fee")
+    bench.run()
+    assert "fees too low" in (bench.view(one).last_error or "")
+    bench.signer.before_answer = lambda: None
+    spike(bench, 10**10)
+    bench.later(61)
+    bench.chain.mine()
+    assert [row[1] for row in bench.attempts()] == ["payload", "payload"]
+    assert (bench.paid(), bench.view(one).nonce) == (1, 0)
+
+
+def spike(bench: Bench, wei: int) -> None:
+    bench.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(wei))
+
+
+def test_a_private_endpoint_is_first_and_alone_for_a_stated_time(bench: Bench):
+    private = ForgetfulNode(bench.node)
+    loop = bench.another_loop(private)
+    one = bench.enqueue("not for everybody's eyes")
+    while loop.step():
+        pass
+    assert (private.sent, bench.faulty.sent, bench.view(one).state) == (1, 0, "broadcast")
+    private.away = True
+    bench.clock.ahead_seconds += 30
+    loop.step()
+    assert (private.sent, bench.faulty.sent) == (1, 0)
+    bench.clock.ahead_seconds += 31
+    loop.step()
+    assert bench.faulty.sent == 1
+    bench.chain.mine()
+    assert bench.paid() == 1
+
+
+def test_one_node_error_in_a_group_holds_up_nobody_else(bench: Bench):
+    """The signer is away for one row, refuses another, and the third is sent."""
+    ids = [bench.enqueue(name) for name in ("fine", "also fine")]
+    refused = bench.enqueue("refused")
+    bench.signer.refuse_ref = bench.view(refused).ref
+    bench.run()
+    assert [bench.view(one).state for one in (*ids, refused)] == ["broadcast"] * 2 + ["failed"]
+    bench.chain.mine()
+    assert bench.paid() == 2
+
+
+def test_when_the_signer_is_away_a_group_asks_it_few_times(bench: Bench):
+    """Each call may last its whole time-out: sixty of them would outlive the lease."""
+    for number in range(60):
+        bench.enqueue(f"payment {number}")
+    bench.signer.away = True
+    assert bench.loop.step()
+    assert bench.signer.asked <= CALLERS

@@ -20,7 +20,8 @@ CREATE POLICY outgoing_of_worker ON outgoing AS RESTRICTIVE FOR INSERT TO strong
 CREATE INDEX outgoing_unmined ON outgoing (chain_id, sender, nonce)
     WHERE state IN ('signed', 'broadcast');
 
--- What a key of ours holds for gas, and how many transactions that pays at the present price.
+-- What nodes say of a key of ours: its gas money, how many transactions that pays at the present
+-- price, and its nonces (how many are mined, known to a pool, final).
 CREATE TABLE relay_purse (
     organisation_id   uuid NOT NULL REFERENCES organisation (id),
     chain_id          bigint NOT NULL CHECK (chain_id > 0),
@@ -28,6 +29,9 @@ CREATE TABLE relay_purse (
     balance_wei       numeric(78, 0) NOT NULL CHECK (balance_wei >= 0),
     cost_wei          numeric(78, 0) NOT NULL CHECK (cost_wei > 0),
     transactions_left bigint NOT NULL CHECK (transactions_left >= 0),
+    mined_nonce       bigint NOT NULL CHECK (mined_nonce >= 0),
+    pending_nonce     bigint NOT NULL CHECK (pending_nonce >= 0),
+    finalized_nonce   bigint NOT NULL CHECK (finalized_nonce >= 0),
     state             text NOT NULL CHECK (state IN ('ok', 'low', 'dry')),
     since             timestamptz NOT NULL,
     checked_at        timestamptz NOT NULL,
