@@ -51,7 +51,7 @@ class Governing:
         self.stage = stage
         house = stage.house
         self.examiner = Examiner(house.role("relay"), house.node, stage.chain.chain_id)
-        self.loop = StepLoop(house.role("relay"), house.signer)
+        self.loop = StepLoop(house.role("relay"), house.signer, stage.chain.chain_id)
 
     def update_policy(self, *newcomers: LocalAccount, **changes: Any) -> None:
         """A new version by the administrator; people who are new in it prove their keys."""

@@ -67,9 +67,9 @@ class Stage:
             observers=observers,
             pace=house.pace,
         )
-        self.permit_loop = PermitLoop(house.role("relay"), house.signer)
-        self.spending_loop = SpendingLoop(house.role("relay"), house.signer)
-        self.simulation_loop = SimulationLoop(house.role("relay"), house.node)
+        self.permit_loop = PermitLoop(house.role("relay"), house.signer, house.chain.chain_id)
+        self.spending_loop = SpendingLoop(house.role("relay"), house.signer, house.chain.chain_id)
+        self.simulation_loop = SimulationLoop(house.role("relay"), house.node, house.chain.chain_id)
         self.screener = Screener(house.role("screener"), house.screener_key)
         config = Config.from_environment(house.environment("worker"))
         services = Services(config, house.role("worker"), house.clock)
@@ -79,12 +79,13 @@ class Stage:
             delivery.deliver(message.organisation_id, message.id)
 
         self.dispatcher = Dispatcher(house.role("relay"), deliver)
-        self.indexer = indexer.build(Config.from_environment(house.environment("indexer")))
+        process = indexer.build(Config.from_environment(house.environment("indexer")))
+        (self.indexer,) = process.chains
+        self.indexer_database = process.database
 
     def close(self) -> None:
-        self.indexer.thread.stop()
-        self.indexer.leader.resign()
-        self.indexer.database.close()
+        self.indexer.stop()
+        self.indexer_database.close()
 
     # --- the organisation -------------------------------------------------------------------
 

@@ -20,8 +20,10 @@ from strongroom.db import idempotency, retry
 from strongroom.db.actor import Actor
 from strongroom.db.database import UnitOfWork
 from strongroom.db.idempotency import StoredAnswer
+from strongroom.identity import service as identity
 from strongroom.kit.errors import Invalid
 from strongroom.kit.log import request_id
+from strongroom.signing.client import SignerClient
 from strongroom_protocol.canonical import canonical_bytes, parse_json
 
 KEY_FORM = re.compile(r"[\x21-\x7e]{8,128}")
@@ -50,6 +52,13 @@ class Command:
     def actor(self) -> Actor:
         """The caller as the unit of work and the audit log know it."""
         return self.caller.actor
+
+    @property
+    def signer(self) -> SignerClient:
+        """The signer of the organisation's chain. Raises ChainNotServed, OrganisationUnknown."""
+        with self.services.database.read(self.organisation_id, self.actor) as uow:
+            chain_id = identity.organisation(uow).chain_id
+        return self.services.signer(chain_id)
 
     @property
     def request_id(self) -> str:

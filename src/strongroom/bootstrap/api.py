@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+from strongroom.bootstrap.parts import part_name
 from strongroom.bootstrap.webhooks import WebhookParts, parts
 from strongroom.config import Config
 from strongroom.db.actor import system
@@ -15,6 +16,7 @@ from strongroom.identity import service as identity
 from strongroom.identity.errors import CredentialUnknown
 from strongroom.identity.types import NewCredential, Role
 from strongroom.kit.clock import SystemClock
+from strongroom.kit.errors import Invalid
 from strongroom.kit.ids import HOUSE, new_id
 from strongroom.ledger.writer import PostingWriter
 from strongroom.signing.client import SignerClient
@@ -26,16 +28,22 @@ POOL_SIZE = 15
 OPERATOR_DAYS = 365
 
 
+class ChainNotServed(Invalid):
+    """This installation has no signer and no node for that chain."""
+
+    code = "chain.not_served"
+
+
 @dataclass(frozen=True)
 class Services:
     """What the API's and the console's routes are given: they build nothing for themselves."""
 
     database: Database
     new_id: Callable[[], UUID]
-    signer: SignerClient
+    signers: Mapping[int, SignerClient]
+    """By chain: a signer is sealed for one."""
     postings: PostingWriter
     officers: Officers
-    chain_id: int
     export_dir: Path
     webhooks: WebhookParts
     patience_seconds: float = 30.0
@@ -44,11 +52,18 @@ class Services:
     @property
     def checks(self) -> Mapping[str, Callable[[], None]]:
         """The parts that readiness looks at."""
+        found = {"database": self.database.ping}
+        for chain_id, client in self.signers.items():
+            name = part_name("signer", chain_id, self.signers)
+            found[name] = client.check
+        return found
 
-        def signer() -> None:
-            self.signer.status()
-
-        return {"database": self.database.ping, "signer": signer}
+    def signer(self, chain_id: int) -> SignerClient:
+        """The signer of a chain. Raises ChainNotServed."""
+        if chain_id not in self.signers:
+            served = ", ".join(map(str, self.signers))
+            raise ChainNotServed(f"Chain {chain_id} is not served here; served: {served}.")
+        return self.signers[chain_id]
 
 
 def build(config: Config) -> Services:
@@ -64,10 +79,9 @@ def build(config: Config) -> Services:
     return Services(
         database=database,
         new_id=lambda: new_id(clock),
-        signer=SignerClient(config.chain().signer_socket),
+        signers={one.chain_id: SignerClient(one.signer_socket) for one in config.chains},
         postings=PostingWriter(database),
         officers=Officers(addresses, config.custody_quorum),
-        chain_id=config.chain().chain_id,
         export_dir=config.export_dir,
         webhooks=parts(config),
     )

@@ -14,7 +14,7 @@ from coincurve import PrivateKey
 
 from strongroom.auditlog import service as auditlog
 from strongroom.chain.node import Node
-from strongroom.config import Config
+from strongroom.config import ChainConfig, Config
 from strongroom.db.actor import system
 from strongroom.db.database import Database
 from strongroom.kit.clock import SystemClock
@@ -28,7 +28,6 @@ from strongroom.vaults import service as vaults
 from strongroom.vaults.platform_check import platform_of
 from strongroom.vaults.types import Platform
 from strongroom.wallets import service as wallets
-from strongroom.wallets.service import NATIVE_ASSET
 from strongroom_protocol.addresses import (
     Address,
     address_of_public_key,
@@ -202,12 +201,14 @@ def deploy(
     *,
     fund_relay_wei: int,
     progress: Callable[[str], None],
+    chain_id: int | None = None,
 ) -> Report:
-    """Deploy, check, write down, and in development top up the relay's gas money.
+    """Deploy, check, write down, and in development top up the relay's gas money. `chain_id` may
+    be left out where one chain is configured.
 
     Raises SignerUnavailable, NodeUnavailable, PlatformDiffers and the errors above.
     """
-    chain = config.chain()
+    chain = config.chain(chain_id)
     status = SignerClient(chain.signer_socket).status()
     platform = platform_of(status, chain.chain_id)
     plan = _plan(platform, status)
@@ -218,7 +219,7 @@ def deploy(
                 f"Chain {chain.chain_id} has no deterministic deployer at {checksum(DEPLOYER)}; "
                 "have it placed there by its published, pre-signed transaction."
             )
-        _write_down(config, platform, plan, _scan_from(node, platform.relay))
+        _write_down(config, chain, platform, plan, _scan_from(node, platform.relay))
         deployer = Deployer(node, read_key(key_file), chain.chain_id)
         contracts = []
         for name, planned in plan.items():
@@ -262,7 +263,11 @@ def _fund(deployer: Deployer, node: Node, relay: Address, wanted_wei: int) -> in
 
 
 def _write_down(
-    config: Config, platform: Platform, plan: Mapping[str, Planned], scan_from_height: int
+    config: Config,
+    chain: ChainConfig,
+    platform: Platform,
+    plan: Mapping[str, Planned],
+    scan_from_height: int,
 ) -> None:
     """The relay's key is watched, and its accounts are open, before any money reaches it; all
     addresses are in the audit log before anything stands at them.
@@ -277,6 +282,7 @@ def _write_down(
     codes = (custody, GAS_ACCOUNT, EQUITY_ACCOUNT)
     try:
         with database.unit(HOUSE, system("deploy")) as uow:
+            wallets.name_coin(uow, chain.chain_id, chain.native_asset)
             vaults.record_platform(uow, platform)
             wallets.watch(
                 uow,
@@ -286,9 +292,11 @@ def _write_down(
                 organisation_id=HOUSE,
                 scan_from_height=scan_from_height,
             )
-            ledger.open_accounts(uow, [AccountRef(HOUSE, code, NATIVE_ASSET) for code in codes])
+            coin = chain.native_asset
+            ledger.open_accounts(uow, [AccountRef(HOUSE, code, coin) for code in codes])
             body = {
                 "chain_id": platform.chain_id,
+                "native_asset": chain.native_asset,
                 "relay": checksum(platform.relay),
                 "permit_signer": checksum(platform.permit_signer),
                 "store_epoch": platform.store_epoch,

@@ -1,5 +1,7 @@
 """The relay process's parts, joined: what is signed goes out, what is due is dispatched, the log is
 sequenced and signed. One process leads; others stand by and take over when its lock is gone.
+
+Each chain has its own loops, threads, node and signer: what is away on one holds up no other.
 """
 
 import threading
@@ -9,6 +11,7 @@ from typing import Final
 
 from strongroom.auditlog import checkpointer, sequencer
 from strongroom.bootstrap.carrier import publisher
+from strongroom.bootstrap.parts import part_name
 from strongroom.chain.node import Node
 from strongroom.config import Config
 from strongroom.db.database import Database
@@ -33,7 +36,9 @@ from strongroom.withdrawals.sink import WithdrawalObserver
 from strongroom.withdrawals.spending import SpendingLoop
 from strongroom.withdrawals.spending_sink import SpendingObserver
 
-POOL_SIZE: Final = 10
+HOUSE_CONNECTIONS: Final = 4
+CHAIN_CONNECTIONS: Final = 6
+"""A loop holds a connection while it reads or writes, never while a node or signer is asked."""
 ELECTION_SECONDS: Final = 0.5
 """How often a stand-by tries to be elected, and a leader looks whether it still is."""
 JOIN_SECONDS: Final = 20.0
@@ -97,47 +102,55 @@ def build(config: Config) -> RelayProcess:
     """Join the parts. Raises ConfigurationInvalid, NodeUnavailable (no URL configured)."""
     url = config.require_database_url()
     database = Database(
-        url, clock=SystemClock(), pool_size=POOL_SIZE, application_name="strongroom-relay"
+        url,
+        clock=SystemClock(),
+        pool_size=HOUSE_CONNECTIONS + CHAIN_CONNECTIONS * len(config.chains),
+        application_name="strongroom-relay",
     )
-    chain = config.chain()
-    signer = SignerClient(chain.signer_socket)
-    node = Node(chain.rpc_urls, chain.chain_id)
+    log_signer = SignerCheckpoints(SignerClient(config.chains[0].signer_socket))
+    checkpoints = checkpointer.Checkpointer(database, log_signer)
+    steps: dict[str, tuple[Step, float]] = {
+        "outbox": (Dispatcher(database, publisher(config.redis_url)).step, 0.05),
+        "sequencer": (sequencer.Sequencer(database).step, sequencer.PAUSE_SECONDS),
+        "checkpointer": (checkpoints.step, checkpointer.PAUSE_SECONDS),
+        "ledger folding": (Folder(database).step, 1.0),
+    }
+    checks: dict[str, Callable[[], None]] = {"database": database.ping}
+    for chain in config.chains:
+        signer, node = SignerClient(chain.signer_socket), Node(chain.rpc_urls, chain.chain_id)
+        for name, step in _chain_steps(database, signer, node).items():
+            steps[part_name(name, chain.chain_id, config.chains)] = step
+        checks[part_name("signer", chain.chain_id, config.chains)] = signer.check
+        checks[part_name("node", chain.chain_id, config.chains)] = node.check_chain
+    return RelayProcess(
+        database=database,
+        leader=Leader(url, "relay"),
+        steps=steps,
+        checks=checks,
+        health_port=config.health_port,
+    )
+
+
+def _chain_steps(
+    database: Database, signer: SignerClient, node: Node
+) -> dict[str, tuple[Step, float]]:
+    """What runs for one chain alone: its node and its signer hold up no other chain's loops."""
+    chain_id = node.chain_id
     relay_loop = RelayLoop(
         database,
         SocketSigner(signer),
         node,
-        chain_id=chain.chain_id,
+        chain_id=chain_id,
         observers=(VaultObserver(), WithdrawalObserver(), SpendingObserver()),
     )
-    platform = platform_check.PlatformCheck(database, signer, chain.chain_id)
-    checkpoints = checkpointer.Checkpointer(database, SignerCheckpoints(signer))
-
-    def signer_answers() -> None:
-        signer.status()
-
-    return RelayProcess(
-        database=database,
-        leader=Leader(url, "relay"),
-        steps={
-            "relay": (relay_loop.step, 0.1),
-            "permits": (PermitLoop(database, signer).step, 0.1),
-            "vault changes": (StepLoop(database, signer).step, 0.1),
-            "vaults": (
-                examiner.Examiner(database, node, chain.chain_id).step,
-                examiner.PAUSE_SECONDS,
-            ),
-            "spending": (SpendingLoop(database, signer).step, 0.1),
-            "simulation": (SimulationLoop(database, node).step, 0.5),
-            "outbox": (Dispatcher(database, publisher(config.redis_url)).step, 0.05),
-            "sequencer": (sequencer.Sequencer(database).step, sequencer.PAUSE_SECONDS),
-            "checkpointer": (checkpoints.step, checkpointer.PAUSE_SECONDS),
-            "ledger folding": (Folder(database).step, 1.0),
-            "platform": (platform.step, platform_check.PAUSE_SECONDS),
-        },
-        checks={
-            "database": database.ping,
-            "signer": signer_answers,
-            "node": node.check_chain,
-        },
-        health_port=config.health_port,
-    )
+    platform = platform_check.PlatformCheck(database, signer, chain_id)
+    vault_examiner = examiner.Examiner(database, node, chain_id)
+    return {
+        "relay": (relay_loop.step, 0.1),
+        "permits": (PermitLoop(database, signer, chain_id).step, 0.1),
+        "vault changes": (StepLoop(database, signer, chain_id).step, 0.1),
+        "vaults": (vault_examiner.step, examiner.PAUSE_SECONDS),
+        "spending": (SpendingLoop(database, signer, chain_id).step, 0.1),
+        "simulation": (SimulationLoop(database, node, chain_id).step, 0.5),
+        "platform": (platform.step, platform_check.PAUSE_SECONDS),
+    }

@@ -32,6 +32,7 @@ def run(args: list[str]) -> int:
             config,
             Path(key_file),
             fund_relay_wei=options.fund_relay_wei,
+            chain_id=options.chain,
             progress=(lambda _: None) if options.json else print,
         )
     except (StrongroomError, ProtocolError) as error:
@@ -74,5 +75,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WEI",
         help="send the relay's key what it lacks of this much gas money (development)",
     )
+    parser.add_argument("--chain", type=int, metavar="N", help="which one, if several are set up")
     parser.add_argument("--json", action="store_true", help="print the addresses as JSON only")
     return parser

@@ -24,17 +24,20 @@ def claim(
     *,
     parameters: Mapping[str, object] | None = None,
     order: str = "id",
+    chain_id: int | None = None,
 ) -> list[dict[str, Any]]:
     """Lease up to `limit` free rows that fulfil `where`; gives them whole, attempt already raised.
 
     `where` and `order` are written by us, never by a caller; its values go in `parameters` as
-    %(name)s. Rows in other hands are passed over.
+    %(name)s. Rows in other hands are passed over, and those of organisations on another chain.
     """
     statement = sql.SQL(
         """
         UPDATE {table} AS t SET lease_until = %(lease_until)s, attempt = t.attempt + 1
         FROM (SELECT organisation_id, id FROM {table}
               WHERE ({where}) AND (lease_until IS NULL OR lease_until <= %(lease_now)s)
+                AND (%(lease_chain)s::bigint IS NULL OR organisation_id IN
+                     (SELECT o.id FROM organisation AS o WHERE o.chain_id = %(lease_chain)s))
               ORDER BY {order} LIMIT %(lease_limit)s FOR UPDATE SKIP LOCKED) AS free
         WHERE (t.organisation_id, t.id) = (free.organisation_id, free.id)
         RETURNING t.*
@@ -49,6 +52,7 @@ def claim(
         "lease_until": uow.now + timedelta(seconds=lease_seconds),
         "lease_now": uow.now,
         "lease_limit": limit,
+        "lease_chain": chain_id,
     }
     return uow.driver.cursor(row_factory=dict_row).execute(statement, values).fetchall()
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.exc import IntegrityError
 
 from strongroom.auditlog import service as auditlog
@@ -126,6 +126,11 @@ def organisation(uow: UnitOfWork) -> OrganisationView:
     if row is None:
         raise errors.OrganisationUnknown("There is no such organisation.")
     return _organisation(row)
+
+
+def on_chain(chain_id: int) -> Select[UUID]:
+    """The ids of the organisations on a chain, for another query's condition."""
+    return select(Organisation.id).where(Organisation.chain_id == chain_id)
 
 
 def add_department(uow: UnitOfWork, name: str) -> DepartmentView:

@@ -1,5 +1,6 @@
 """Why the indexer stops or starts a step again."""
 
+from strongroom.chain.errors import NodeUnavailable
 from strongroom.kit.errors import Conflict, Unavailable
 
 
@@ -26,3 +27,9 @@ class NotIndexed(Conflict):
     """This chain has no cursor yet: its indexer never started."""
 
     code = "indexer.not_indexed"
+
+
+class FinalityWentBack(NodeUnavailable):
+    """A node calls a lower block final than was final before. Nothing of it is believed."""
+
+    code = "indexer.finality_went_back"

@@ -92,7 +92,7 @@ def _check_fiat(uow: UnitOfWork, asset: str) -> None:
         for token in wallets.tokens(uow, chain_id)
         if token.organisation_id == uow.organisation_id
     }
-    if asset in listed | {wallets.NATIVE_ASSET}:
+    if asset in listed | {wallets.native_asset(uow, chain_id)}:
         raise errors.NotFiat(
             f"{asset} lies on the chain, and is credited when it arrives there; a fiat entry names "
             "a currency that your bank holds."

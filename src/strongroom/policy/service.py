@@ -249,6 +249,12 @@ def _read(uow: UnitOfWork, content: Mapping[str, Any]) -> Bundle:
 
 
 def _stage(uow: UnitOfWork, op: Any, bundle: Bundle, body: Mapping[str, Any]) -> Staged:
+    coin, expected = bundle.token_of(None), wallets.native_asset(uow, bundle.chain_id)
+    if coin is not None and coin.asset.code != expected:
+        raise errors.BundleInvalid(
+            f"The coin of chain {bundle.chain_id} is {expected} in the books, and the bundle calls "
+            f"it {coin.asset.code}; write {expected}."
+        )
     digest = bundle_digest(bundle)
     signed = {
         "signatures": body["signatures"],

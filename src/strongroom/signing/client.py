@@ -32,6 +32,10 @@ class SignerClient:
         """Epoch, chain id, public keys, journal, pool, organisations."""
         return self.call("status", {})
 
+    def check(self) -> None:
+        """A health check: raises when the signer does not answer."""
+        self.status()
+
     def policy_first(self, body: Body) -> dict[str, Any]:
         """Register an organisation by its genesis and first bundle."""
         return self.call("policy_first", body)

@@ -57,16 +57,17 @@ class Work:
 class StepLoop:
     """One step() takes one change that enough people signed. Any number may run."""
 
-    def __init__(self, database: Database, signer: SignerClient) -> None:
-        """The database's role serves all organisations."""
+    def __init__(self, database: Database, signer: SignerClient, chain_id: int) -> None:
+        """The database's role serves all organisations; the signer, those of its chain."""
         self._database = database
         self._signer = signer
+        self._chain_id = chain_id
         self._actor: Actor = system("relay")
 
     def step(self) -> bool:
         """True when there was one. A signer that is away makes it wait, nothing else."""
         with self._database.unit(None, self._actor) as uow:
-            work = _claim(uow)
+            work = _claim(uow, self._chain_id)
         if work is None:
             return False
         crash_point("vault_step.after_bind")
@@ -132,7 +133,7 @@ class StepLoop:
                 row.reason, row.updated_at = sentence, uow.now
 
 
-def _claim(uow: UnitOfWork) -> Work | None:
+def _claim(uow: UnitOfWork, chain_id: int) -> Work | None:
     """Lease what is due, bind its nonce, and say what the signer is to see."""
     rows = lease.claim(
         uow,
@@ -142,6 +143,7 @@ def _claim(uow: UnitOfWork) -> Work | None:
         1,
         parameters={"now": uow.now},
         order="due_at, id",
+        chain_id=chain_id,
     )
     if not rows:
         return None

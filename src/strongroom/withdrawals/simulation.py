@@ -59,16 +59,17 @@ class Waiting:
 class SimulationLoop:
     """One step asks about one payment."""
 
-    def __init__(self, database: Database, node: AskedNode) -> None:
-        """The database's role serves all organisations."""
+    def __init__(self, database: Database, node: AskedNode, chain_id: int) -> None:
+        """The database's role serves all organisations; the node, those of its chain."""
         self._database = database
         self._node = node
+        self._chain_id = chain_id
         self._actor: Actor = system("relay")
 
     def step(self) -> bool:
         """True when there was one. A node that is away leaves a caution, and is asked again."""
         with self._database.unit(None, self._actor) as uow:
-            found = _next(uow)
+            found = _next(uow, self._chain_id)
         if found is None:
             return False
         simulated = self._ask(found.question)
@@ -111,9 +112,9 @@ class SimulationLoop:
             return simulating.read_trace(question, height, answer)
 
 
-def _next(uow: UnitOfWork) -> Waiting | None:
+def _next(uow: UnitOfWork, chain_id: int) -> Waiting | None:
     """The payment that waits for approvals and whose answer is missing, old, or of other bytes."""
-    row = repository.to_simulate(uow)
+    row = repository.to_simulate(uow, chain_id)
     if row is None:
         return None
     token = ZERO if row.token is None else Address(row.token)

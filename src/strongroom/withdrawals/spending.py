@@ -25,6 +25,7 @@ from strongroom.signing.client import SignerClient
 from strongroom.signing.errors import SignerRefused
 from strongroom.withdrawals import (
     approvals,
+    batches,
     clearing,
     cold,
     counting,
@@ -65,16 +66,17 @@ class Asked:
 class SpendingLoop:
     """One step takes one withdrawal of a spending key. Any number may run."""
 
-    def __init__(self, database: Database, signer: SignerClient) -> None:
-        """The database's role serves all organisations."""
+    def __init__(self, database: Database, signer: SignerClient, chain_id: int) -> None:
+        """The database's role serves all organisations; the signer, those of its chain."""
         self._database = database
         self._signer = signer
+        self._chain_id = chain_id
         self._actor: Actor = system("relay")
 
     def step(self) -> bool:
         """True when there was one. A signer that is away makes it wait, nothing else."""
         with self._database.unit(None, self._actor) as uow:
-            row = _claim(uow)
+            row = _claim(uow, self._chain_id)
             asked = None if row is None else _advance(uow, row)
         if row is None:
             return False
@@ -122,7 +124,7 @@ class SpendingLoop:
                 _wait(uow, row, error.message)
 
 
-def _claim(uow: UnitOfWork) -> Withdrawal | None:
+def _claim(uow: UnitOfWork, chain_id: int) -> Withdrawal | None:
     rows = lease.claim(
         uow,
         "withdrawal",
@@ -131,6 +133,7 @@ def _claim(uow: UnitOfWork) -> Withdrawal | None:
         1,
         parameters={"now": uow.now},
         order="due_at, id",
+        chain_id=chain_id,
     )
     return repository.find(uow, rows[0]["organisation_id"], rows[0]["id"]) if rows else None
 
@@ -155,7 +158,8 @@ def _approved(uow: UnitOfWork, row: Withdrawal) -> Asked | None:
         _bind(uow, row, "It waits for the offline machine: export it, sign it, bring it back.")
         return None
     bundle = policy.active(uow, row.organisation_id).bundle
-    cap = FeeCap(bundle.max_fee_per_gas_wei, intent_of(row).max_fee_wei or None)
+    most_wei = intent_of(row).max_fee_wei or None
+    cap = FeeCap(bundle.max_fee_per_gas_wei, most_wei, batches.fee_level([row]))
     return Asked(
         organisation_id=row.organisation_id,
         id=row.id,

@@ -9,6 +9,7 @@ from strongroom.db.database import UnitOfWork
 from strongroom.ledger.types import ChainPoint, Posting
 from strongroom.relay import service as relay
 from strongroom.relay.types import OutgoingView
+from strongroom.wallets import service as wallets
 from strongroom.withdrawals import lifecycle, repository, rules
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.sink import booked_out, mined, transfer_of
@@ -89,7 +90,7 @@ def _final(
     block: BlockView,
 ) -> list[Posting]:
     transfer = transfer_of(row, seen.hash, block) if outgoing.state == "finalized" else None
-    gas = _gas(row, seen, block)
+    gas = _gas(uow, row, seen, block)
     lifecycle.close_screening(uow, row)
     if transfer is not None:
         row.held = False
@@ -104,10 +105,11 @@ def _final(
     return [*released, gas]
 
 
-def _gas(row: Withdrawal, seen: TransactionSeen, block: BlockView) -> Posting:
+def _gas(uow: UnitOfWork, row: Withdrawal, seen: TransactionSeen, block: BlockView) -> Posting:
     """Of the gas that was held, as much as it came to."""
     units = seen.gas_used * seen.effective_gas_price
-    leg = lifecycle.fee_leg(row, custody_of(row, block.chain_id), units)
+    coin = wallets.native_asset(uow, block.chain_id)
+    leg = lifecycle.fee_leg(row, custody_of(row, block.chain_id), units, coin)
     key = rules.fee_key(row.id)
     return Posting(
         organisation_id=row.organisation_id,

@@ -271,7 +271,7 @@ def publish(draft_id: UUID, body: PublicationIn, command: Posting) -> Response:
 
 def send_to_signer(command: Command, staged: policy.Staged) -> None:
     """Ask the signer for its word. Raises SignerRefused, SignerUnavailable."""
-    signer = command.services.signer
+    signer = command.signer
     (signer.policy_first if staged.op == "policy_first" else signer.policy_update)(staged.body)
 
 

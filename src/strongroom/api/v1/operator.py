@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from strongroom.api.command import Posting
@@ -24,6 +24,7 @@ router = APIRouter(
     prefix="/operator", tags=["operator"], dependencies=[Depends(needs(Role.OPERATOR))]
 )
 OWNER_CREDENTIAL_DAYS = 90
+ChainId = Annotated[int | None, Query(ge=1, description="One of those that are served.")]
 
 
 class Contracts(Shown):
@@ -94,13 +95,15 @@ class CeremonyAccountOut(Shown):
 
 
 @router.get("/installation")
-def installation(query: Reading) -> Installation:
-    """The chain, the contracts and the signer's public keys."""
-    signer = query.services.signer.status()
-    chain_id = query.services.chain_id
+def installation(query: Reading, chain_id: ChainId = None) -> Installation:
+    """A chain's contracts and its signer's public keys; of the first chain if none is named."""
+    first = next(iter(query.services.signers))
+    found = first if chain_id is None else chain_id
+    signer = query.services.signer(found).status()
+    log = (signer if found == first else query.services.signer(first).status())["log"]
 
     def look(uow: UnitOfWork) -> Installation:
-        platform = vaults.platform(uow, chain_id)
+        platform = vaults.platform(uow, found)
         deployment = platform.deployment
         contracts = Contracts(
             safe_singleton=checksum(deployment.safe_singleton),
@@ -112,15 +115,15 @@ def installation(query: Reading) -> Installation:
             batcher=checksum(deployment.batcher),
         )
         return Installation(
-            chain_id=chain_id,
+            chain_id=found,
             next_account_index=identity.next_account_index(uow),
             custody_officers=[checksum(each) for each in query.services.officers.addresses],
             custody_quorum=query.services.officers.quorum,
             relay=checksum(platform.relay),
             permit_signer=checksum(platform.permit_signer),
             attest=str(signer["keys"]["attest"]),
-            log_origin=str(signer["log"]["origin"]),
-            log_public_key=str(signer["log"]["public_key"]),
+            log_origin=str(log["origin"]),
+            log_public_key=str(log["public_key"]),
             store_epoch=int(signer["epoch"]),
             contracts=contracts,
         )
@@ -180,7 +183,7 @@ def register_account(organisation_id: UUID, body: CeremonyAccountIn, command: Po
             names = ("account_index", "root", "count", "xpub", "officer_signatures")
             manifest = {name: getattr(body, name) for name in names}
             asked = {"organisation": "0x" + ref.hex(), "manifest": manifest}
-            command.services.signer.manifest_extend(asked)
+            within.signer.manifest_extend(asked)
         return refill
 
     def record(uow: UnitOfWork, refill: bool) -> CeremonyAccountOut:
@@ -194,7 +197,7 @@ def register_account(organisation_id: UUID, body: CeremonyAccountIn, command: Po
                 ceremony_output=output,
                 officer_signatures=signed,
                 officers=officers,
-                chain_id=command.services.chain_id,
+                chain_id=identity.organisation(uow).chain_id,
             )
         return CeremonyAccountOut(
             account_index=view.account_index, count=view.count, root="0x" + view.root.hex()

@@ -83,7 +83,7 @@ class VerdictOut(Shown):
 @router.post("/bundles", response_model=BundleOut, status_code=201, dependencies=GOVERNING)
 def publish(body: BundleIn, command: Posting) -> Response:
     """Publish a signed bundle. The signer checks every signature by itself and may refuse."""
-    signer = command.services.signer
+    signer = command.signer
 
     def stage(uow: UnitOfWork) -> policy.Staged:
         if body.manifest is None:

@@ -220,9 +220,11 @@ def _wish(
 @router.get("/draft", dependencies=INITIATING)
 def draft(query: Reading, wish: Annotated[Wish, Depends(_wish)]) -> DraftOut:
     """Make the intent that the initiator signs; nothing is kept and nothing is held."""
-    drafted = query.run(lambda uow: withdrawals.prepare(uow, **wish))
+    drafted, chain_id = query.run(
+        lambda uow: (withdrawals.prepare(uow, **wish), identity.organisation(uow).chain_id)
+    )
     return DraftOut(
-        chain_id=query.services.chain_id,
+        chain_id=chain_id,
         intent=dict(drafted.fields),
         request_id=drafted.intent,
         typed_data=dict(drafted.typed_data),

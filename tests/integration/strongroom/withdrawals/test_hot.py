@@ -80,7 +80,7 @@ def test_more_than_its_float_is_denied_and_more_than_it_holds_is_refused(keys: S
 def test_a_signer_that_is_away_makes_it_wait(keys: Spending):
     stage, view = keys.stage, keys.order("hot-away", keys.hot, amount="1")
     nobody = SignerClient(stage.house.folder / "nobody.sock", timeout_seconds=1)
-    assert SpendingLoop(stage.house.role("relay"), nobody).step()
+    assert SpendingLoop(stage.house.role("relay"), nobody, stage.chain.chain_id).step()
     waits = stage.view(view.id)
     assert waits.state == "approved"
     assert "signer does not answer" in waits.reason

@@ -40,7 +40,7 @@ def answer(stage: Stage, withdrawal_id: Any) -> Any:
 @contextmanager
 def asking(stage: Stage, kind: type[Node]) -> Iterator[SimulationLoop]:
     with kind([stage.chain.url], stage.chain.chain_id) as node:
-        yield SimulationLoop(stage.house.role("relay"), node)
+        yield SimulationLoop(stage.house.role("relay"), node, stage.chain.chain_id)
 
 
 def changes(found: Any) -> dict[tuple[str, str], int]:
