@@ -56,13 +56,19 @@ class HeaderAnswer(msgspec.Struct, rename="camel"):
     """Not of the header, but in every answer that has one (EIP-4895)."""
 
 
+class NamedBlockAnswer(HeaderAnswer, rename="camel"):
+    """A header with its transactions' hashes."""
+
+    transactions: list[str] = []
+
+
 class BlockAnswer(HeaderAnswer, rename="camel"):
-    """A header with its whole transactions."""
+    """A header with its whole transactions. Dear: nodes recover each one's sender for it."""
 
     transactions: list[TransactionAnswer] = []
 
 
-class LogAnswer(msgspec.Struct, rename="camel"):
+class LogAnswer(msgspec.Struct, rename="camel", gc=False):
     """A log, alone or in a receipt."""
 
     address: str
@@ -93,7 +99,7 @@ class ReceiptAnswer(msgspec.Struct, rename="camel"):
     to: str | None = None
 
 
-class TraceAction(msgspec.Struct, rename="camel"):
+class TraceAction(msgspec.Struct, rename="camel", gc=False):
     """What one trace did; which members exist depends on the trace's type."""
 
     sender: str | None = msgspec.field(name="from", default=None)
@@ -111,7 +117,7 @@ class TraceResult(msgspec.Struct):
     address: str | None = None
 
 
-class TraceAnswer(msgspec.Struct, rename="camel"):
+class TraceAnswer(msgspec.Struct, rename="camel", gc=False):
     """One line of trace_block: a call, a creation, a self-destruction or a reward."""
 
     type: str

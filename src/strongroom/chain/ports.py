@@ -53,14 +53,14 @@ class Log:
 class TransactionSeen:
     """A mined transaction that concerns us: sent by, sent to, or moving value of a watched address.
 
-    `status` is True when it succeeded; prices in wei.
+    `status` is True when it succeeded; prices in wei; `nonce` None where only tokens moved.
     """
 
     hash: bytes
     index: int
     sender: bytes
     recipient: bytes | None
-    nonce: int
+    nonce: int | None
     status: bool
     gas_used: int
     effective_gas_price: int

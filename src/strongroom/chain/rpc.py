@@ -3,8 +3,9 @@
 Answers may come reordered, short, or as one error for the whole batch; each has its error.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+import functools
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -77,9 +78,15 @@ def read(answer: msgspec.Raw | ChainError, kind: type[T]) -> T:
     if isinstance(answer, ChainError):
         raise answer
     try:
-        return msgspec.json.decode(answer, type=kind)
+        found: T = _decoder(cast("Hashable", kind)).decode(answer)
     except msgspec.ValidationError as error:
         raise NodeLied(f"An answer of the node has the wrong shape: {error}.") from error
+    return found
+
+
+@functools.cache
+def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cast("Any", kind))
 
 
 def read_optional(answer: msgspec.Raw | ChainError, kind: type[T]) -> T | None:

@@ -1,20 +1,24 @@
 """Receipts and transactions of a block under its header's roots: recomputed, and proven one by one.
 
 The Merkle Patricia trie maps rlp(index) to the encoded item (Yellow Paper 4.3.2, appendix D;
-EIP-2718 for typed items). A proof is the list of nodes from the root to the leaf.
+EIP-2718 for typed items). A proof is the list of nodes from the root to the leaf. A block's trie is
+built once and whole, each node hashed once.
 """
 
 from collections.abc import Sequence
-
-from rlp import encode as encode_node
-from trie.hexary import HexaryTrie
+from itertools import groupby
+from typing import Final
 
 from strongroom.chain.answers import LogAnswer, ReceiptAnswer
 from strongroom.chain.errors import NodeLied
-from strongroom.chain.headers import Header
+from strongroom.chain.headers import EMPTY_TRIE_ROOT, Header
 from strongroom.chain.rpc import octets, quantity
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.rlp import encode
+
+_NIBBLES: Final = {byte: bytes(divmod(byte, 16)) for byte in range(256)}
+_HASH_BYTES: Final = 32
+"""A node shorter than its hash stands in its parent itself."""
 
 
 class BlockTrie:
@@ -22,22 +26,44 @@ class BlockTrie:
 
     def __init__(self, items: Sequence[bytes]) -> None:
         """`items` in the order of their index."""
-        self._trie = HexaryTrie(db={})
-        for index, item in enumerate(items):
-            self._trie[encode(index)] = item
-
-    @property
-    def root(self) -> bytes:
-        """32 bytes, as the header has them."""
-        return bytes(self._trie.root_hash)
+        self.items = tuple(items)
+        self._nodes: dict[bytes, bytes] = {}
+        entries = sorted((_key(index), item) for index, item in enumerate(items))
+        self.root = EMPTY_TRIE_ROOT
+        if entries:
+            top = self._build(b"", entries)
+            self._nodes[b""] = top
+            self.root = keccak256(top)
 
     def proof(self, index: int) -> list[bytes]:
         """RLP of the nodes from the root down to the item's leaf."""
-        return [bytes(encode_node(node)) for node in self._nodes(encode(index))]
+        key = _key(index)
+        paths = (key[:length] for length in range(len(key) + 1))
+        return [self._nodes[path] for path in paths if path in self._nodes]
 
-    def _nodes(self, key: bytes) -> Sequence[Sequence[bytes]]:
-        found: Sequence[Sequence[bytes]] = self._trie.get_proof(key)  # type: ignore[no-untyped-call]
-        return found
+    def _build(self, path: bytes, entries: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """The node that stands at `path`; no key is another's start, so no branch has a value."""
+        at = len(path)
+        first, last = entries[0][0], entries[-1][0]
+        if len(entries) == 1:
+            return _list([encode(_compact(first[at:], leaf=True)), encode(entries[0][1])])
+        shared = at
+        while first[shared] == last[shared]:
+            shared += 1
+        if shared > at:
+            below = self._reference(first[:shared], entries)
+            return _list([encode(_compact(first[at:shared], leaf=False)), below])
+        slots = [b"\x80"] * 17
+        for nibble, group in groupby(entries, lambda entry: entry[0][at]):
+            slots[nibble] = self._reference(path + bytes([nibble]), list(group))
+        return _list(slots)
+
+    def _reference(self, path: bytes, entries: Sequence[tuple[bytes, bytes]]) -> bytes:
+        node = self._build(path, entries)
+        if len(node) < _HASH_BYTES:
+            return node
+        self._nodes[path] = node
+        return b"\xa0" + keccak256(node)
 
 
 def receipt_rlp(receipt: ReceiptAnswer) -> bytes:
@@ -80,6 +106,27 @@ def check_transactions(header: Header, hashes: Sequence[bytes], raw: Sequence[by
             f"header says 0x{header.transactions_root.hex()}. The answer was thrown away."
         )
     return trie
+
+
+def _key(index: int) -> bytes:
+    """Nibbles of rlp(index)."""
+    return b"".join(_NIBBLES[byte] for byte in encode(index))
+
+
+def _compact(nibbles: bytes, *, leaf: bool) -> bytes:
+    """Hex-prefix encoding (Yellow Paper, appendix C)."""
+    flag = 2 if leaf else 0
+    whole = bytes([flag + 1]) + nibbles if len(nibbles) % 2 else bytes([flag, 0]) + nibbles
+    return bytes(high << 4 | low for high, low in zip(whole[::2], whole[1::2], strict=True))
+
+
+def _list(parts: Sequence[bytes]) -> bytes:
+    """RLP of a list whose items are encoded already."""
+    payload = b"".join(parts)
+    if len(payload) <= 55:
+        return bytes([0xC0 + len(payload)]) + payload
+    length = len(payload).to_bytes((len(payload).bit_length() + 7) // 8, "big")
+    return bytes([0xF7 + len(length)]) + length + payload
 
 
 def _log_fields(log: LogAnswer) -> list[bytes | list[bytes]]:

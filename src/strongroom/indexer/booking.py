@@ -4,7 +4,7 @@ Each method is one unit of work and gives the new cursor. The cursor's compare-a
 it locks the row, so of two indexers one waits here and then finds itself refused.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,7 +18,7 @@ from strongroom.indexer import repository
 from strongroom.indexer.cursor import create_cursor, move_cursor, take_over
 from strongroom.indexer.errors import ForkChanged, WatchedChanged
 from strongroom.indexer.posting import Booking, book
-from strongroom.indexer.types import Cursor, IndexedBlock
+from strongroom.indexer.types import Cursor, IndexedBlock, Span
 from strongroom.kit.check import check
 from strongroom.kit.crash import crash_point
 from strongroom.kit.ids import HOUSE
@@ -61,33 +61,58 @@ class BlockBooks:
         with self._database.unit(None, ACTOR) as uow:
             return create_cursor(uow, self._chain_id, header, epoch)
 
-    def extend(
-        self, cursor: Cursor, blocks: Sequence[IndexedBlock], watched: Iterable[bytes]
-    ) -> Cursor:
-        """Append parent-linked blocks: one at the head, many in a backfill, of which only those
-        that touch us and the last one are stored.
+    def extend(self, cursor: Cursor, span: Span, watched: Container[bytes]) -> Cursor:
+        """Append parent-linked blocks. Of final ones only those that touch us and the last are
+        stored; they are booked and closed at once where nothing before them still waits.
 
         `watched` is what they were matched with. Raises WatchedChanged, CursorMoved.
         """
-        last = blocks[-1].header
+        last = span.indexed[-1].header
         with self._database.unit(None, ACTOR) as uow:
             moved = move_cursor(uow, cursor, height=last.height, block_hash=last.hash)
             self._take_up(uow, cursor.height, watched)
             crash_point("indexer.block.before")
-            fresh: dict[int, BlockView] = {}
-            for block in blocks:
-                if block.touched or block is blocks[-1]:
-                    row = repository.insert_block(uow, self._chain_id, block)
-                    repository.insert_contents(uow, row.id, block)
-                    fresh[row.height] = replace(block.view, sighting=row.sighting)
-                if block.touched:
-                    self._see(uow, fresh[block.header.height])
-            moved, bookings = self._confirm(
-                uow, moved, last.height - self._confirmations + 1, fresh
-            )
+            kept = [b for b in span.indexed if b.touched or not span.final or b.header is last]
+            views = self._store(uow, kept)
+            for view in views:
+                self._see(uow, view)
+            fresh = {view.height: view for view in views}
+            if span.final and cursor.height == cursor.finalized_height:
+                moved, bookings = self._close(uow, moved, views)
+            else:
+                up_to = last.height - self._confirmations + 1
+                moved, bookings = self._confirm(uow, moved, up_to, fresh)
             book(uow, bookings)
         crash_point("indexer.block.after")
         return moved
+
+    def _store(self, uow: UnitOfWork, blocks: Sequence[IndexedBlock]) -> list[BlockView]:
+        """Write blocks as seen; gives the views of those that touch us."""
+        rows = repository.insert_blocks(uow, self._chain_id, blocks)
+        repository.insert_contents(uow, list(zip(rows, blocks, strict=True)))
+        return [
+            replace(block.view, sighting=row.sighting)
+            for row, block in zip(rows, blocks, strict=True)
+            if block.touched
+        ]
+
+    def _close(
+        self, uow: UnitOfWork, cursor: Cursor, views: Sequence[BlockView]
+    ) -> tuple[Cursor, list[Booking]]:
+        """Book and close final blocks that were just stored, when all before them are closed."""
+        bookings = [self._confirmed(uow, view) for view in views]
+        repository.set_confirmed(uow, self._chain_id, cursor.height)
+        bookings += [self._finalized(uow, view) for view in views]
+        above, up_to = cursor.finalized_height, cursor.height
+        repository.set_finalized(uow, self._chain_id, above, up_to)
+        moved = move_cursor(
+            uow,
+            cursor,
+            confirmed_height=up_to,
+            safe_height=max(cursor.safe_height, up_to),
+            finalized_height=up_to,
+        )
+        return moved, bookings
 
     def unwind(self, cursor: Cursor) -> Cursor:
         """Take the newest block back: orphaned, its postings reversed, nothing deleted."""
@@ -153,7 +178,7 @@ class BlockBooks:
             auditlog.append(uow, "indexer.halted", subject, payload, organisation_id=HOUSE)
         return moved
 
-    def take_up(self, cursor: Cursor, watched: Iterable[bytes]) -> Cursor:
+    def take_up(self, cursor: Cursor, watched: Container[bytes]) -> Cursor:
         """Begin to watch what was registered, when no block comes by which it would happen."""
         with self._database.unit(None, ACTOR) as uow:
             moved = move_cursor(uow, cursor)
@@ -171,9 +196,9 @@ class BlockBooks:
             book(uow, bookings)
         return moved
 
-    def _take_up(self, uow: UnitOfWork, height: int, watched: Iterable[bytes]) -> None:
+    def _take_up(self, uow: UnitOfWork, height: int, watched: Container[bytes]) -> None:
         waiting = wallets.pending(uow, self._chain_id)
-        if not waiting <= set(watched):
+        if any(address not in watched for address in waiting):
             raise WatchedChanged("An address was registered meanwhile; the block is matched again.")
         if waiting:
             wallets.activate(uow, self._chain_id, waiting, height)
@@ -222,17 +247,19 @@ class BlockBooks:
         if row is None:
             if height > cursor.finalized_height:
                 raise ForkChanged(f"Block {height} is not stored here yet; it is read again.")
-            row = repository.insert_block(uow, self._chain_id, block)
+            (row,) = repository.insert_blocks(uow, self._chain_id, [block])
         if row.block_hash != block.header.hash:
             raise ForkChanged(f"Block {height} was read from another fork; it is read again.")
-        moved, seen = repository.insert_contents(uow, row.id, block)
+        moved, seen = repository.insert_contents(uow, [(row, block)])
         if not row.touched:
             repository.set_touched(uow, row)
         view = replace(
             block.view,
             sighting=row.sighting,
-            transfers=tuple(t for t in block.view.transfers if (t.tx_hash, t.position) in moved),
-            transactions=tuple(t for t in block.view.transactions if t.index in seen),
+            transfers=tuple(
+                t for t in block.view.transfers if (row.id, t.tx_hash, t.position) in moved
+            ),
+            transactions=tuple(t for t in block.view.transactions if (row.id, t.index) in seen),
         )
         self._see(uow, view)
         bookings: list[Booking] = []

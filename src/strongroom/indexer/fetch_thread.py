@@ -15,7 +15,9 @@ from strongroom.chain.async_rpc import AsyncRpc
 from strongroom.chain.errors import NodeLied, NodeUnavailable
 from strongroom.chain.witnesses import NodesDisagree, Witnesses
 from strongroom.indexer.fetcher import Fetcher
-from strongroom.indexer.types import FetchedBlock, Tip
+from strongroom.indexer.matching import Kinds
+from strongroom.indexer.reader import Reader
+from strongroom.indexer.types import Span, Tip
 
 T = TypeVar("T")
 RANGE_BLOCKS: Final = 50
@@ -29,12 +31,24 @@ ANSWER_SECONDS: Final = 60.0
 class FetchThread:
     """A Fetcher on an event loop in a daemon thread."""
 
-    def __init__(self, urls: Sequence[str], *, agree: int = 1, timeout_seconds: float = 10) -> None:
-        """Starts the thread; stop() ends it. `agree` of the nodes must name a block."""
+    def __init__(
+        self,
+        urls: Sequence[str],
+        *,
+        agree: int = 1,
+        finality_depth: int = 0,
+        timeout_seconds: float = 10,
+        traces: bool = True,
+    ) -> None:
+        """Starts the thread; stop() ends it. `agree` of the nodes must name a block;
+        `finality_depth` and `traces` as the Fetcher's.
+        """
         self._loop = asyncio.new_event_loop()
         self._rpc = AsyncRpc(urls, timeout_seconds=timeout_seconds)
         self._witnesses = Witnesses(urls, agree, timeout_seconds=timeout_seconds)
-        self.fetcher = Fetcher(self._rpc, self._witnesses)
+        self.fetcher = Fetcher(
+            self._rpc, self._witnesses, finality_depth=finality_depth, traces=traces
+        )
         self._thread = threading.Thread(target=self._loop.run_forever, name="fetch", daemon=True)
         self._thread.start()
 
@@ -60,6 +74,14 @@ class FetchThread:
         """Begin a read and wait for it."""
         return self.wait(self.start(reading))
 
+    def call(self, act: Callable[[], None]) -> None:
+        """Have something done on the event loop, soon."""
+        self._loop.call_soon_threadsafe(act)
+
+    def turn_away(self, fault: str) -> None:
+        """Count a fault of the node that is asked now; the next one is asked from now on."""
+        self._rpc.turn_from(self._rpc.preferred, fault)
+
     def stop(self) -> None:
         """Close the connections and end the thread."""
         self.read(self._rpc.close())
@@ -71,24 +93,31 @@ class FetchThread:
 
 
 class Ahead:
-    """Reads the next spans of blocks before they are asked for."""
+    """Reads and matches the next spans of blocks before they are asked for."""
 
-    def __init__(self, thread: FetchThread) -> None:
+    def __init__(self, thread: FetchThread, chain_id: int) -> None:
         """`thread` does the reading."""
+        self.reader = Reader(thread.fetcher, chain_id)
         self._thread = thread
-        self._spans: OrderedDict[tuple[int, int], Future[list[FetchedBlock]]] = OrderedDict()
+        self._spans: OrderedDict[tuple[int, int], Future[Span]] = OrderedDict()
 
-    def take(self, first: int, tip: Tip) -> list[FetchedBlock]:
-        """The next blocks from `first` on: a range while final, else the one block."""
+    def take(self, first: int, tip: Tip, watched: Kinds) -> Span:
+        """The next blocks from `first` on, matched with all that is watched now."""
         if self._spans and next(iter(self._spans))[0] != first:
             self.clear()
-        self._fill(first, tip)
+        self._fill(first, tip, watched)
         (_, reading) = self._spans.popitem(last=False)
         try:
-            return self._thread.wait(reading)
+            return self.match(self._thread.wait(reading), watched)
         except Exception:
             self.clear()
             raise
+
+    def match(self, span: Span, watched: Kinds) -> Span:
+        """The span as it is, or matched again where addresses were registered meanwhile."""
+        if span.known == len(watched):
+            return span
+        return self._thread.read(self.reader.match(span, watched))
 
     def clear(self) -> None:
         """Forget what was read ahead: the chain turned out to be another one."""
@@ -96,13 +125,12 @@ class Ahead:
             reading.cancel()
         self._spans.clear()
 
-    def _fill(self, first: int, tip: Tip) -> None:
+    def _fill(self, first: int, tip: Tip, watched: Kinds) -> None:
         start = next(reversed(self._spans))[1] + 1 if self._spans else first
         while len(self._spans) < WINDOW and start <= tip.latest.height:
-            last = start + RANGE_BLOCKS - 1
-            if last > tip.finalized.height:
-                last = start
-            read: Callable[[int, int], Coroutine[Any, Any, list[FetchedBlock]]]
-            read = self._thread.fetcher.blocks
-            self._spans[(start, last)] = self._thread.start(read(start, last))
+            final = start <= tip.finalized.height
+            end = tip.finalized.height if final else tip.latest.height
+            last = min(start + RANGE_BLOCKS - 1, end)
+            reading = self.reader.read(start, last, watched, final=final)
+            self._spans[(start, last)] = self._thread.start(reading)
             start = last + 1

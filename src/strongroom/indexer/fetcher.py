@@ -4,7 +4,9 @@ Head: header, then receipts by block hash and traces that name that hash. Backfi
 whenever the node caps them, down to the receipts of one block. No database here.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final, Protocol
 
@@ -14,8 +16,10 @@ from strongroom.chain.answers import (
     BlockAnswer,
     HeaderAnswer,
     LogAnswer,
+    NamedBlockAnswer,
     ReceiptAnswer,
     TraceAnswer,
+    TransactionAnswer,
     TransactionFramesAnswer,
 )
 from strongroom.chain.balances import BalanceOracle
@@ -25,17 +29,20 @@ from strongroom.chain.errors import (
     LimitExceeded,
     MethodMissing,
     NodeLied,
+    NodeRefused,
 )
 from strongroom.chain.headers import Header, check_header, may_contain
 from strongroom.chain.rpc import Call, octets, quantity, read, read_optional
 from strongroom.chain.traces import Movement, movements, movements_of_frames
-from strongroom.chain.tries import check_receipts, check_transactions, receipt_rlp
+from strongroom.chain.tries import check_receipts, check_transactions
+from strongroom.chain.withdrawals import read_withdrawals
 from strongroom.chain.witnesses import Witnesses
 from strongroom.indexer import matching
 from strongroom.indexer.matching import TRANSFER_TOPIC
 from strongroom.indexer.types import Evidence, FetchedBlock, Tip
 from strongroom.kit.metrics import counter
 
+_TOPICS: Final = ["0x" + TRANSFER_TOPIC.hex()]
 CALLS_MAX: Final = 100
 """Calls in one JSON-RPC batch; nodes commonly cap batches at 100 to 1,000."""
 
@@ -51,12 +58,23 @@ class Rpc(Protocol):
 class Fetcher:
     """Reads one chain's blocks."""
 
-    def __init__(self, rpc: Rpc, witnesses: Witnesses | None = None) -> None:
+    def __init__(
+        self,
+        rpc: Rpc,
+        witnesses: Witnesses | None = None,
+        *,
+        finality_depth: int = 0,
+        traces: bool = True,
+    ) -> None:
         """`rpc`: batches in, answers out. `witnesses` must name each block, too, if there are any:
         every block at the head, and of a range the last, which names all before it.
+        `finality_depth`: blocks below the head that are final, or 0 = by the nodes' tags.
+        Without `traces` only tokens are seen: for a second reading of them, and to measure.
         """
+        self.finality_depth = finality_depth
         self._rpc = rpc
         self._witnesses = witnesses
+        self._traces = traces
         self._parity_traces = True
         self._oracle = BalanceOracle(rpc)
 
@@ -69,12 +87,30 @@ class Fetcher:
         return (await self._headers([Call("eth_getBlockByNumber", ("latest", False))]))[0]
 
     async def tip(self) -> Tip:
-        """Newest, safe and finalized block in one batch, so that a lagging node shows itself."""
+        """Newest, safe and finalized block: by the tags, in one batch, so that a lagging node shows
+        itself; or by depth. Raises BlockUnknown, NodeLied.
+        """
+        if self.finality_depth:
+            latest = await self.latest()
+            final = await self.header_at(max(latest.height - self.finality_depth, 0))
+            return Tip(latest, final.height, final)
         tags = ("latest", "safe", "finalized")
         calls = [Call("eth_getBlockByNumber", (tag, False)) for tag in tags]
-        latest, safe, finalized = await self._headers(calls)
-        await self._agreed(finalized)
-        return Tip(latest, min(safe.height, latest.height), finalized)
+        answers = await self._rpc.ask_all(calls)
+        latest = _header(answers[0])
+        try:
+            safe, final = (_header(answer) for answer in answers[1:])
+        except (BlockUnknown, NodeRefused) as error:
+            raise BlockUnknown(
+                "The node names no safe and no finalized block. If that stays so, its chain has no "
+                "such tags: set STRONGROOM_FINALITY_DEPTH (finality_depth)."
+            ) from error
+        if final.height > latest.height:
+            raise NodeLied(
+                f"The node calls block {final.height} final, above its newest, {latest.height}."
+            )
+        await self._agreed(final)
+        return Tip(latest, max(final.height, min(safe.height, latest.height)), final)
 
     async def header_at(self, height: int) -> Header:
         """The header at a height. Raises BlockUnknown."""
@@ -84,44 +120,65 @@ class Fetcher:
 
     async def block(self, height: int) -> FetchedBlock:
         """One block, hash-pinned: everything in it names the header's hash."""
-        answers = await self._rpc.ask_all([Call("eth_getBlockByNumber", (hex(height), True))])
-        header, answer = _block(answers[0], height)
+        call = Call("eth_getBlockByNumber", (hex(height), False))
+        header, answer = _named_block((await self._rpc.ask_all([call]))[0], height)
         await self._agreed(header)
+        withdrawals = read_withdrawals(answer)
         if header.empty:
-            return _empty(header)
-        receipts = await self._receipts(header, len(answer.transactions))
-        moved = (await self._movements([header]))[0]
+            return FetchedBlock(header, (), (), (), (), withdrawals)
+        receipts, moved = await asyncio.gather(
+            self._receipts(header, len(answer.transactions)), self._movements([header])
+        )
         logs = tuple(log for receipt in receipts for log in receipt.logs)
-        return FetchedBlock(header, tuple(answer.transactions), moved, logs, receipts)
+        return FetchedBlock(header, (), moved[0], logs, receipts, withdrawals)
 
-    async def blocks(self, first: int, last: int) -> list[FetchedBlock]:
-        """A range of blocks, parent-linked; halved while the node caps it."""
+    async def blocks(self, first: int, last: int, *, final: bool = True) -> list[FetchedBlock]:
+        """A range of blocks, parent-linked; halved while the node caps it. What is not `final` is
+        asked for by block hash.
+        """
         if first == last:
             return [await self.block(first)]
         try:
-            return await self._range(first, last)
+            return await self._range(first, last, final=final)
         except LimitExceeded:
             counter("strongroom_indexer_ranges_halved_total", "Ranges a node capped.").inc()
             middle = (first + last) // 2
-            return [*await self.blocks(first, middle), *await self.blocks(middle + 1, last)]
+            found = await self.blocks(first, middle, final=final)
+            rest = await self.blocks(middle + 1, last, final=final)
+            _check_linked([found[-1].header, rest[0].header])
+            return [*found, *rest]
 
-    async def evidence(self, block: FetchedBlock, indexes: set[int]) -> Evidence:
-        """Receipts with the root recomputed, raw transactions, and the proofs of `indexes`."""
+    async def with_receipts(self, block: FetchedBlock) -> FetchedBlock:
+        """The block with its receipts and all their events; the root is evidence()'s to check."""
+        if block.receipts is not None:
+            return block
+        return matching.with_receipts(block, await self._receipts(block.header, None))
+
+    async def evidence(
+        self, block: FetchedBlock, indexes: Collection[int], *, whole: bool = True
+    ) -> Evidence:
+        """Receipts with the root recomputed and the proofs of `indexes`; `whole`: and transactions,
+        raw where the node gives them, under their root.
+        """
         header = block.header
-        receipts = block.receipts
-        if receipts is None:
-            receipts = await self._receipts(header, len(block.transactions))
+        receipts = (await self.with_receipts(block)).receipts or ()
         trie = check_receipts(header, receipts)
-        raw, tx_proofs = await self._raw_transactions(block, indexes)
-        if raw:
-            matching.check_payments(block, receipts, raw, indexes)
-        return Evidence(
+        found = Evidence(
             receipts=receipts,
-            receipt_rlp=tuple(receipt_rlp(receipt) for receipt in receipts),
+            receipt_rlp=trie.items,
             receipt_proofs={index: trie.proof(index) for index in indexes},
-            raw=raw,
-            tx_proofs=tx_proofs,
+            raw=(),
+            tx_proofs={},
         )
+        if not whole:
+            return found
+        transactions, raw, tx_proofs = await self._whole(header, indexes)
+        if len(transactions) != len(receipts):
+            raise NodeLied(f"Block {header.height} has not one receipt for each transaction.")
+        if raw:
+            named = replace(block, transactions=transactions)
+            matching.check_payments(named, receipts, raw, indexes)
+        return replace(found, transactions=transactions, raw=raw, tx_proofs=tx_proofs)
 
     async def balances(
         self, header: Header, held: Sequence[tuple[bytes, bytes | None]]
@@ -129,36 +186,38 @@ class Fetcher:
         """Units that each (address, token or None) holds at exactly this block."""
         return await self._oracle.read(header, held)
 
-    async def _range(self, first: int, last: int) -> list[FetchedBlock]:
+    async def _range(self, first: int, last: int, *, final: bool) -> list[FetchedBlock]:
         heights = range(first, last + 1)
-        calls = [Call("eth_getBlockByNumber", (hex(height), True)) for height in heights]
+        calls = [Call("eth_getBlockByNumber", (hex(height), False)) for height in heights]
         answers = await self._ask(calls)
-        blocks = [_block(item, height) for item, height in zip(answers, heights, strict=True)]
+        blocks = [_named_block(item, height) for item, height in zip(answers, heights, strict=True)]
         headers = [header for header, _ in blocks]
-        for parent, child in pairwise(headers):
-            if child.parent_hash != parent.hash:
-                raise NodeLied(f"Blocks {parent.height} and {child.height} are of two forks.")
+        _check_linked(headers)
         await self._agreed(headers[-1])
         filled = [header for header in headers if not header.empty]
-        logs = await self._transfer_logs(first, headers[-1])
-        moved = dict(zip((h.hash for h in filled), await self._movements(filled), strict=True))
+        logs, moved = await asyncio.gather(
+            self._range_logs(headers) if final else self._pinned_logs(filled),
+            self._movements(filled),
+        )
+        moved_in = dict(zip((header.hash for header in filled), moved, strict=True))
+        own = _by_block(headers, logs)
         found = []
         for header, answer in blocks:
-            own = logs.get(header.hash, ())
-            if not own and may_contain(header.logs_bloom, TRANSFER_TOPIC):
+            promised = may_contain(header.logs_bloom, TRANSFER_TOPIC)
+            if own[header.hash] and not promised:
+                raise NodeLied(f"The logs of block {header.height} do not fit its logs bloom.")
+            if promised and not own[header.hash]:
                 found.append(await self.block(header.height))
                 continue
-            transactions = tuple(answer.transactions)
-            found.append(FetchedBlock(header, transactions, moved.get(header.hash, ()), own, None))
+            movements_in = moved_in.get(header.hash, ())
+            seen, withdrawals = tuple(own[header.hash]), read_withdrawals(answer)
+            found.append(FetchedBlock(header, (), movements_in, seen, None, withdrawals))
         return found
 
-    async def _transfer_logs(self, first: int, last: Header) -> dict[bytes, tuple[LogAnswer, ...]]:
-        """Transfer events by block hash, with the last block's hash asked in the same batch."""
-        query = {
-            "fromBlock": hex(first),
-            "toBlock": hex(last.height),
-            "topics": ["0x" + TRANSFER_TOPIC.hex()],
-        }
+    async def _range_logs(self, headers: Sequence[Header]) -> list[LogAnswer]:
+        """Transfer events by heights, with the last block's hash asked in the same batch."""
+        first, last = headers[0], headers[-1]
+        query = {"fromBlock": hex(first.height), "toBlock": hex(last.height), "topics": _TOPICS}
         answers = await self._rpc.ask_all(
             [
                 Call("eth_getLogs", (query,)),
@@ -167,15 +226,18 @@ class Fetcher:
         )
         if _header(answers[1]).hash != last.hash:
             raise NodeLied(f"Block {last.height} changed while its logs were read; asked again.")
-        grouped: dict[bytes, list[LogAnswer]] = {}
-        for log in read(answers[0], list[LogAnswer]):
-            grouped.setdefault(octets(log.block_hash, 32), []).append(log)
-        return {block_hash: tuple(logs) for block_hash, logs in grouped.items()}
+        return read(answers[0], list[LogAnswer])
 
-    async def _receipts(self, header: Header, expected: int) -> tuple[ReceiptAnswer, ...]:
+    async def _pinned_logs(self, headers: Sequence[Header]) -> list[LogAnswer]:
+        """Transfer events by the hash of each block."""
+        queries = [{"blockHash": "0x" + one.hash.hex(), "topics": _TOPICS} for one in headers]
+        answers = await self._ask([Call("eth_getLogs", (query,)) for query in queries])
+        return [log for answer in answers for log in read(answer, list[LogAnswer])]
+
+    async def _receipts(self, header: Header, expected: int | None) -> tuple[ReceiptAnswer, ...]:
         call = Call("eth_getBlockReceipts", ("0x" + header.hash.hex(),))
         receipts = read_optional((await self._rpc.ask_all([call]))[0], list[ReceiptAnswer])
-        if receipts is None or len(receipts) != expected:
+        if receipts is None or (expected is not None and len(receipts) != expected):
             raise BlockUnknown(f"The node has no complete receipts of block {header.height} yet.")
         bloom = 0
         for receipt in receipts:
@@ -187,6 +249,8 @@ class Fetcher:
         return tuple(receipts)
 
     async def _movements(self, headers: Sequence[Header]) -> list[tuple[Movement, ...]]:
+        if not self._traces:
+            return [() for _ in headers]
         if self._parity_traces:
             calls = [Call("trace_block", (hex(header.height),)) for header in headers]
             try:
@@ -207,23 +271,29 @@ class Fetcher:
             for item in await self._ask(calls)
         ]
 
-    async def _raw_transactions(
-        self, block: FetchedBlock, indexes: set[int]
-    ) -> tuple[tuple[bytes, ...], dict[int, list[bytes]]]:
-        """Raw bytes and proofs, or nothing where the node has no raw bytes that fit."""
-        named = "0x" + block.header.hash.hex()
+    async def _whole(
+        self, header: Header, indexes: Collection[int]
+    ) -> tuple[tuple[TransactionAnswer, ...], tuple[bytes, ...], dict[int, list[bytes]]]:
+        """Transactions, raw bytes and proofs; no bytes where the node has none that fit."""
+        named = "0x" + header.hash.hex()
+        answer = read_optional(
+            (await self._rpc.ask_all([Call("eth_getBlockByHash", (named, True))]))[0], BlockAnswer
+        )
+        if answer is None or check_header(answer).hash != header.hash:
+            raise BlockUnknown(f"The node has no block {header.height} of this hash any more.")
+        transactions = tuple(answer.transactions)
         calls = [
             Call("eth_getRawTransactionByBlockHashAndIndex", (named, hex(index)))
-            for index in range(len(block.transactions))
+            for index in range(len(transactions))
         ]
-        hashes = [octets(item.hash, 32) for item in block.transactions]
+        hashes = [octets(item.hash, 32) for item in transactions]
         try:
-            raw = [octets(read(answer, str)) for answer in await self._ask(calls)]
-            trie = check_transactions(block.header, hashes, raw)
+            raw = tuple([octets(read(item, str)) for item in await self._ask(calls)])
+            trie = check_transactions(header, hashes, raw)
         except (MethodMissing, NodeLied):
             counter("strongroom_indexer_raw_missing_total", "Blocks without raw bytes.").inc()
-            return (), {}
-        return tuple(raw), {index: trie.proof(index) for index in indexes}
+            return transactions, (), {}
+        return transactions, raw, {index: trie.proof(index) for index in indexes}
 
     async def _agreed(self, header: Header) -> None:
         if self._witnesses is not None:
@@ -239,8 +309,8 @@ class Fetcher:
         return found
 
 
-def _block(answer: msgspec.Raw | ChainError, height: int) -> tuple[Header, BlockAnswer]:
-    block = read_optional(answer, BlockAnswer)
+def _named_block(answer: msgspec.Raw | ChainError, height: int) -> tuple[Header, NamedBlockAnswer]:
+    block = read_optional(answer, NamedBlockAnswer)
     if block is None:
         raise BlockUnknown(f"The node does not have block {height} yet.")
     header = check_header(block)
@@ -251,15 +321,27 @@ def _block(answer: msgspec.Raw | ChainError, height: int) -> tuple[Header, Block
     return header, block
 
 
+def _check_linked(headers: Sequence[Header]) -> None:
+    for parent, child in pairwise(headers):
+        if child.parent_hash != parent.hash:
+            raise NodeLied(f"Blocks {parent.height} and {child.height} are of two forks.")
+
+
+def _by_block(headers: Sequence[Header], logs: Sequence[LogAnswer]) -> dict[bytes, list[LogAnswer]]:
+    named: dict[str, list[LogAnswer]] = {"0x" + header.hash.hex(): [] for header in headers}
+    try:
+        for log in logs:
+            named[log.block_hash].append(log)
+    except KeyError as error:
+        raise NodeLied(f"The node gave a log of block {error}, which is of another fork.") from None
+    return {header.hash: named["0x" + header.hash.hex()] for header in headers}
+
+
 def _header(answer: msgspec.Raw | ChainError) -> Header:
     found = read_optional(answer, HeaderAnswer)
     if found is None:
         raise BlockUnknown("The node does not have this block yet, or no longer.")
     return check_header(found)
-
-
-def _empty(header: Header) -> FetchedBlock:
-    return FetchedBlock(header, (), (), (), ())
 
 
 def _checked_movements(header: Header, traces: list[TraceAnswer]) -> tuple[Movement, ...]:

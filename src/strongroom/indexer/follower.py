@@ -4,22 +4,26 @@ A step does one thing: take over, take a fork back, finalize, scan late, read on
 knows besides the database it can forget: after any crash the cursor says where to go on.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from strongroom.chain.errors import WrongChain
 from strongroom.chain.headers import Header
 from strongroom.db.database import Database
-from strongroom.indexer import matching, repository
+from strongroom.indexer import repository
 from strongroom.indexer.balances import BalanceReader
 from strongroom.indexer.booking import ACTOR, BlockBooks
-from strongroom.indexer.errors import CursorMoved, ForkChanged, WatchedChanged
+from strongroom.indexer.errors import (
+    CursorMoved,
+    FinalityWentBack,
+    ForkChanged,
+    WatchedChanged,
+)
 from strongroom.indexer.fetch_thread import RANGE_BLOCKS, Ahead, FetchThread
-from strongroom.indexer.types import Cursor, FetchedBlock, IndexedBlock, Tip
+from strongroom.indexer.types import Cursor, Tip
 from strongroom.kit.log import logger
 from strongroom.kit.metrics import counter, gauge
 from strongroom.wallets import service as wallets
-from strongroom.wallets.types import Watched
+from strongroom.wallets.types import AddressKind
 
 MATCHES_MAX: Final = 5
 """How often one block is matched again because addresses were registered meanwhile."""
@@ -51,14 +55,14 @@ class Follower:
         self._database = database
         self._books = books
         self._thread = thread
-        self._ahead = Ahead(thread)
+        self._ahead = Ahead(thread, chain_id)
         self._leadership = leadership
         self._balances = balances
         self._chain_id = chain_id
         self._start_height = start_height
         self._epoch: int | None = None
         self._cursor: Cursor | None = None
-        self._watched: dict[bytes, Watched] = {}
+        self._watched: dict[bytes, AddressKind] = {}
         self._tip: Tip | None = None
         self._chain_checked = False
 
@@ -66,6 +70,11 @@ class Follower:
     def cursor(self) -> Cursor | None:
         """Where this process stands, while it leads."""
         return self._cursor
+
+    @property
+    def head(self) -> int:
+        """Height of the newest block that a node was seen to have; 0 while none is known."""
+        return 0 if self._tip is None else self._tip.latest.height
 
     def step(self) -> bool:
         """Do the next thing. True when there is more to do at once."""
@@ -94,6 +103,7 @@ class Follower:
         self._report(cursor, tip)
         if self._on_a_dead_fork(cursor, tip.latest):
             return self._unwind(cursor)
+        self._check_finality(cursor, tip)
         if self._scan_late(cursor):
             return True
         if self._finalize(cursor, tip):
@@ -135,6 +145,21 @@ class Follower:
                 return self._tip
         self._tip = self._thread.read(self._thread.fetcher.tip())
         return self._tip
+
+    def _check_finality(self, cursor: Cursor, tip: Tip) -> None:
+        """What is final stays so: a node that has our head and calls less final is not asked on.
+        Counted by depth, finality follows the head, which a reorganisation may make lower.
+        """
+        lags = tip.latest.height < cursor.height
+        if self._thread.fetcher.finality_depth or lags:
+            return
+        if tip.finalized.height >= cursor.finalized_height:
+            return
+        self._thread.turn_away("finality")
+        raise FinalityWentBack(
+            f"The node calls block {tip.finalized.height} the newest final one; block "
+            f"{cursor.finalized_height} was. It is not believed; another one is asked."
+        )
 
     def _on_a_dead_fork(self, cursor: Cursor, latest: Header) -> bool:
         """Whether the node stands on a chain that has another block where we have one.
@@ -183,19 +208,19 @@ class Follower:
         return True
 
     def _read_on(self, cursor: Cursor, tip: Tip) -> bool:
-        blocks = self._ahead.take(cursor.height + 1, tip)
-        if blocks[0].header.parent_hash != cursor.block_hash:
+        span = self._ahead.take(cursor.height + 1, tip, self._watched)
+        if span.blocks[0].header.parent_hash != cursor.block_hash:
             return self._unwind(cursor)
         for _ in range(MATCHES_MAX):
-            indexed = self._reduce(blocks, self._watched)
             try:
-                self._cursor = self._books.extend(cursor, indexed, self._watched)
+                self._cursor = self._books.extend(cursor, span, self._watched)
             except WatchedChanged:
-                self._load_watched()
+                self._load_pending()
+                span = self._ahead.match(span, self._watched)
                 continue
-            counter("strongroom_indexer_blocks_total", "Blocks read.").inc(len(blocks))
+            counter("strongroom_indexer_blocks_total", "Blocks read.").inc(len(span.blocks))
             counter("strongroom_indexer_transfers_total", "Transfers that concern us.").inc(
-                sum(len(block.view.transfers) for block in indexed)
+                sum(len(block.view.transfers) for block in span.indexed)
             )
             return True
         raise WatchedChanged("Addresses are registered faster than blocks can be matched.")
@@ -213,7 +238,8 @@ class Follower:
                 )
                 return True
             blocks = self._thread.read(self._thread.fetcher.blocks(first, last))
-            indexed = self._reduce(blocks, {scan.watched.address: scan.watched})
+            watched = {scan.watched.address: scan.watched.kind}
+            indexed = self._thread.read(self._ahead.reader.index(blocks, watched))
             touched = [block for block in indexed if block.touched]
             self._cursor = self._books.add_late(cursor, scan.watched.address, touched, last)
         return bool(scans)
@@ -222,29 +248,18 @@ class Follower:
         with self._database.read(None, ACTOR) as uow:
             waiting = wallets.pending(uow, self._chain_id)
         if waiting:
-            self._load_watched()
+            self._load_pending()
             self._cursor = self._books.take_up(cursor, self._watched)
         return bool(waiting)
 
-    def _reduce(
-        self, blocks: Sequence[FetchedBlock], watched: Mapping[bytes, Watched]
-    ) -> list[IndexedBlock]:
-        return [self._reduce_block(block, watched) for block in blocks]
-
-    def _reduce_block(self, block: FetchedBlock, watched: Mapping[bytes, Watched]) -> IndexedBlock:
-        view = matching.reduce_block(block, self._chain_id, watched)
-        indexes = matching.touched_indexes(block, self._chain_id, watched)
-        if not indexes:
-            return IndexedBlock(block.header, view, None)
-        evidence = self._thread.read(self._thread.fetcher.evidence(block, indexes))
-        proven = matching.with_receipts(block, evidence.receipts)
-        return IndexedBlock(
-            block.header, matching.reduce_block(proven, self._chain_id, watched), evidence
-        )
-
     def _load_watched(self) -> None:
         with self._database.read(None, ACTOR) as uow:
-            self._watched = wallets.watched(uow, self._chain_id)
+            self._watched = wallets.watched_kinds(uow, self._chain_id)
+
+    def _load_pending(self) -> None:
+        """Nothing is ever watched no more, so what is new is all that is missing."""
+        with self._database.read(None, ACTOR) as uow:
+            self._watched |= wallets.watched_kinds(uow, self._chain_id, pending=True)
 
     def _forget(self) -> None:
         self._cursor = None

@@ -5,64 +5,66 @@ credited for them. ERC-721 shares ERC-20's Transfer topic but has a fourth one: 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
-from strongroom.chain.answers import LogAnswer, ReceiptAnswer
+from strongroom.chain.answers import LogAnswer, ReceiptAnswer, TransactionAnswer
 from strongroom.chain.errors import NodeLied
 from strongroom.chain.ports import BlockView, Log, TransactionSeen, Transfer
 from strongroom.chain.raw_transactions import payment_of
 from strongroom.chain.rpc import octets, quantity
 from strongroom.indexer.types import FetchedBlock
-from strongroom.wallets.types import Watched
+from strongroom.wallets.types import AddressKind
 from strongroom_protocol.hashing import keccak256
 
+Kinds: TypeAlias = Mapping[bytes, AddressKind]
+"""What is watched: addresses of 20 bytes, and what each is to us."""
 TRANSFER_TOPIC: Final = keccak256(b"Transfer(address,address,uint256)")
 _TRANSFER_TEXT: Final = "0x" + TRANSFER_TOPIC.hex()
 _ADDRESS_PADDING: Final = "0x" + "00" * 12
-_TOUCHED_BY_CALL: Final = frozenset({"vault", "relay", "spending"})
+_TOUCHED_BY_CALL: Final[frozenset[str | None]] = frozenset({"vault", "relay", "spending"})
 """Kinds whose every call and transaction concerns us, also when no value moves."""
 
 
-def transfers(
-    block: FetchedBlock, chain_id: int, watched: Mapping[bytes, Watched]
-) -> tuple[Transfer, ...]:
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """Indexes of the transactions that concern us. `whole`: the chain's own coin, a key or a vault
+    of ours is among them, so that transactions are proven, too; tokens move by receipts alone.
+    """
+
+    indexes: frozenset[int]
+    whole: bool
+
+
+def concerned(block: FetchedBlock, watched: Kinds) -> Concerned:
+    """What of a block concerns us, by its events and its movements."""
+    tokens = {quantity(log.transaction_index) for log, _, _ in _hits(block.logs, watched)}
+    native = {
+        move.tx_index
+        for move in block.movements
+        if (move.sender in watched or move.recipient in watched)
+        and (
+            move.units
+            or watched.get(move.sender) in _TOUCHED_BY_CALL
+            or watched.get(move.recipient) in _TOUCHED_BY_CALL
+        )
+    }
+    return Concerned(frozenset(tokens | native), bool(native))
+
+
+def transfers(block: FetchedBlock, chain_id: int, watched: Kinds) -> tuple[Transfer, ...]:
     """Transfers from or to a watched address, in the order of the transactions."""
-    found = [*_native(block, chain_id, watched), *_tokens(block, chain_id, watched)]
-    return tuple(transfer for _, transfer in sorted(found, key=_in_order))
+    return tuple(transfer for _, transfer in _placed(block, chain_id, watched))
 
 
-def touched_transactions(block: FetchedBlock, watched: Mapping[bytes, Watched]) -> set[int]:
-    """Indexes of the transactions sent by, or calling, a vault or a key of ours."""
-    found: set[int] = set()
-    for transaction in block.transactions:
-        ends = (octets(transaction.sender, 20), octets(transaction.to or "0x"))
-        if any(_touches(watched.get(end)) for end in ends):
-            found.add(quantity(transaction.transaction_index))
-    for movement in block.movements:
-        if _touches(watched.get(movement.sender)) or _touches(watched.get(movement.recipient)):
-            found.add(movement.tx_index)
-    return found
-
-
-def touched_indexes(
-    block: FetchedBlock, chain_id: int, watched: Mapping[bytes, Watched]
-) -> set[int]:
-    """Indexes of all transactions that concern us."""
-    if block.header.empty:
-        return set()
-    moved = {transfer.tx_hash for transfer in transfers(block, chain_id, watched)}
-    by_hash = {octets(item.hash, 32): item for item in block.transactions}
-    if not moved <= set(by_hash):
-        raise NodeLied(f"Block {block.header.height} has a transfer of no transaction in it.")
-    found = {quantity(by_hash[tx_hash].transaction_index) for tx_hash in moved}
-    return found | touched_transactions(block, watched)
-
-
-def with_receipts(block: FetchedBlock, receipts: tuple[ReceiptAnswer, ...]) -> FetchedBlock:
-    """The block with events from receipts whose root was recomputed."""
+def with_receipts(
+    block: FetchedBlock,
+    receipts: tuple[ReceiptAnswer, ...],
+    transactions: tuple[TransactionAnswer, ...] = (),
+) -> FetchedBlock:
+    """The block with these receipts and their events."""
     logs = tuple(log for receipt in receipts for log in receipt.logs)
-    return replace(block, receipts=receipts, logs=logs)
+    return replace(block, receipts=receipts, logs=logs, transactions=transactions)
 
 
 def check_payments(
@@ -84,7 +86,8 @@ def check_payments(
         stood = quantity(receipts[index].status) == 1
         differs = (octets(said.to or "0x"), quantity(said.value)) != paid
         differs |= units > 0 and stood and root is None
-        differs |= root is not None and (root.units != units or (bool(to) and root.recipient != to))
+        if stood and root is not None:
+            differs |= root.units != units or (bool(to) and root.recipient != to)
         if differs:
             raise NodeLied(
                 f"Transaction {said.hash} of block {block.header.height} pays something else than "
@@ -92,21 +95,21 @@ def check_payments(
             )
 
 
-def reduce_block(block: FetchedBlock, chain_id: int, watched: Mapping[bytes, Watched]) -> BlockView:
+def reduce_block(block: FetchedBlock, chain_id: int, watched: Kinds) -> BlockView:
     """The block as the rooms see it; transactions only once it has receipts. Raises NodeLied."""
-    moved = transfers(block, chain_id, watched)
-    indexes = touched_indexes(block, chain_id, watched) if block.receipts is not None else set()
-    seen = tuple(_seen(block, index) for index in sorted(indexes))
-    failed = {item.hash for item in seen if not item.status}
-    if any(transfer.tx_hash in failed for transfer in moved):
-        raise NodeLied(f"Block {block.header.height} has a transfer in a failed transaction.")
+    moved = _placed(block, chain_id, watched)
+    seen: tuple[TransactionSeen, ...] = ()
+    if block.receipts is not None and not block.header.empty:
+        found = concerned(block, watched)
+        seen = tuple(_seen(block, index) for index in sorted(found.indexes))
+        _check_transactions(block, moved, {item.index: item for item in seen})
     return BlockView(
         chain_id=chain_id,
         height=block.header.height,
         hash=block.header.hash,
         parent_hash=block.header.parent_hash,
         time=block.header.time,
-        transfers=moved,
+        transfers=tuple(transfer for _, transfer in moved),
         transactions=seen,
     )
 
@@ -124,9 +127,25 @@ def read_logs(receipt: ReceiptAnswer) -> tuple[Log, ...]:
     )
 
 
-def _native(
-    block: FetchedBlock, chain_id: int, watched: Mapping[bytes, Watched]
-) -> Iterator[tuple[int, Transfer]]:
+def _placed(block: FetchedBlock, chain_id: int, watched: Kinds) -> list[tuple[int, Transfer]]:
+    found = [*_native(block, chain_id, watched), *_tokens(block, chain_id, watched)]
+    return sorted(found, key=_in_order)
+
+
+def _check_transactions(
+    block: FetchedBlock,
+    moved: Sequence[tuple[int, Transfer]],
+    seen: Mapping[int, TransactionSeen],
+) -> None:
+    for index, transfer in moved:
+        own = seen.get(index)
+        if own is None or own.hash != transfer.tx_hash:
+            raise NodeLied(f"Block {block.header.height} has a transfer of no transaction in it.")
+        if not own.status:
+            raise NodeLied(f"Block {block.header.height} has a transfer in a failed transaction.")
+
+
+def _native(block: FetchedBlock, chain_id: int, watched: Kinds) -> Iterator[tuple[int, Transfer]]:
     for movement in block.movements:
         if movement.units == 0:
             continue
@@ -148,13 +167,8 @@ def _native(
             )
 
 
-def _tokens(
-    block: FetchedBlock, chain_id: int, watched: Mapping[bytes, Watched]
-) -> Iterator[tuple[int, Transfer]]:
-    for log in block.logs:
-        ends = _transfer_ends(log)
-        if ends is None or not (ends[0] in watched or ends[1] in watched):
-            continue
+def _tokens(block: FetchedBlock, chain_id: int, watched: Kinds) -> Iterator[tuple[int, Transfer]]:
+    for log, sender, recipient in _hits(block.logs, watched):
         yield (
             quantity(log.transaction_index),
             Transfer(
@@ -164,43 +178,45 @@ def _tokens(
                 tx_hash=octets(log.transaction_hash, 32),
                 position=quantity(log.log_index),
                 token=octets(log.address, 20),
-                sender=ends[0],
-                recipient=ends[1],
+                sender=sender,
+                recipient=recipient,
                 units=quantity(log.data),
                 kind="erc20",
             ),
         )
 
 
-def _transfer_ends(log: LogAnswer) -> tuple[bytes, bytes] | None:
-    """Sender and recipient if this is an ERC-20 Transfer; the raw text is compared first."""
-    topics = log.topics
-    if len(topics) != 3 or topics[0] != _TRANSFER_TEXT or len(log.data) != 66:
-        return None
-    if not (topics[1].startswith(_ADDRESS_PADDING) and topics[2].startswith(_ADDRESS_PADDING)):
-        return None
-    return octets(topics[1], 32)[12:], octets(topics[2], 32)[12:]
+def _hits(logs: Sequence[LogAnswer], watched: Kinds) -> Iterator[tuple[LogAnswer, bytes, bytes]]:
+    """ERC-20 Transfers from or to a watched address, with both ends. Nearly all logs are others':
+    the raw text is compared first, and the ends are looked up before anything else is read.
+    """
+    for log in logs:
+        topics = log.topics
+        if len(topics) != 3 or topics[0] != _TRANSFER_TEXT:
+            continue
+        sender, recipient = octets(topics[1][26:]), octets(topics[2][26:])
+        if not (sender in watched or recipient in watched) or len(log.data) != 66:
+            continue
+        if topics[1].startswith(_ADDRESS_PADDING) and topics[2].startswith(_ADDRESS_PADDING):
+            yield log, sender, recipient
 
 
 def _seen(block: FetchedBlock, index: int) -> TransactionSeen:
     if block.receipts is None or index >= len(block.receipts):
         raise NodeLied(f"Block {block.header.height} lacks the receipt of transaction {index}.")
-    receipt, transaction = block.receipts[index], block.transactions[index]
+    receipt = block.receipts[index]
+    whole = block.transactions[index] if block.transactions else None
     return TransactionSeen(
         hash=octets(receipt.transaction_hash, 32),
         index=index,
-        sender=octets(transaction.sender, 20),
-        recipient=None if transaction.to is None else octets(transaction.to, 20),
-        nonce=quantity(transaction.nonce),
+        sender=octets(receipt.sender, 20),
+        recipient=None if receipt.to is None else octets(receipt.to, 20),
+        nonce=None if whole is None else quantity(whole.nonce),
         status=quantity(receipt.status) == 1,
         gas_used=quantity(receipt.gas_used),
         effective_gas_price=quantity(receipt.effective_gas_price),
         logs=read_logs(receipt),
     )
-
-
-def _touches(found: Watched | None) -> bool:
-    return found is not None and found.kind in _TOUCHED_BY_CALL
 
 
 def _in_order(item: tuple[int, Transfer]) -> tuple[int, int]:

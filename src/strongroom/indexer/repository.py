@@ -26,68 +26,89 @@ class BlockRow(NamedTuple):
     state: str
 
 
-def insert_block(uow: UnitOfWork, chain_id: int, block: IndexedBlock) -> BlockRow:
-    """Store a block as seen, without its contents; gives its row with the sighting."""
-    header = block.header
+def insert_blocks(uow: UnitOfWork, chain_id: int, blocks: Sequence[IndexedBlock]) -> list[BlockRow]:
+    """Store blocks as seen, without their contents; gives their rows with the sightings, in the
+    order of their heights, which must be that of `blocks`.
+    """
+    headers = [block.header for block in blocks]
     found = uow.execute(
         "INSERT INTO chain_block (id, chain_id, height, block_hash,"  # noqa: S608 - own constant
         " sighting, parent_hash,"
         " block_time, header_rlp, receipts_root, touched, state, seen_at)"
-        " SELECT %(id)s, %(chain)s, %(height)s, %(hash)s,"
-        " (SELECT count(*) + 1 FROM chain_block"
-        "  WHERE chain_id = %(chain)s AND block_hash = %(hash)s),"
-        " %(parent)s, %(time)s, %(rlp)s, %(receipts)s, %(touched)s, 'seen', %(now)s"
+        " SELECT b.id, %(chain)s, b.height, b.hash,"
+        " (SELECT count(*) + 1 FROM chain_block AS c"
+        "  WHERE c.chain_id = %(chain)s AND c.block_hash = b.hash),"
+        " b.parent, b.time, b.rlp, b.receipts, b.touched, 'seen', %(now)s"
+        " FROM unnest(%(ids)s::uuid[], %(heights)s::bigint[], %(hashes)s::bytea[],"
+        " %(parents)s::bytea[], %(times)s::timestamptz[], %(rlps)s::bytea[],"
+        " %(receipts)s::bytea[], %(touched)s::boolean[])"
+        " AS b (id, height, hash, parent, time, rlp, receipts, touched)"
         f" RETURNING {_BLOCK}",
         {
-            "id": uow.new_id(),
             "chain": chain_id,
-            "height": header.height,
-            "hash": header.hash,
-            "parent": header.parent_hash,
-            "time": header.time,
-            "rlp": header.rlp,
-            "receipts": header.receipts_root,
-            "touched": block.touched,
             "now": uow.now,
+            "ids": [uow.new_id() for _ in blocks],
+            "heights": [header.height for header in headers],
+            "hashes": [header.hash for header in headers],
+            "parents": [header.parent_hash for header in headers],
+            "times": [header.time for header in headers],
+            "rlps": [header.rlp for header in headers],
+            "receipts": [header.receipts_root for header in headers],
+            "touched": [block.touched for block in blocks],
         },
-    ).fetchone()
-    return BlockRow(*(found or ()))
+    )
+    return sorted((BlockRow(*row) for row in found), key=lambda row: row.height)
 
 
 def insert_contents(
-    uow: UnitOfWork, block_id: UUID, block: IndexedBlock
-) -> tuple[set[tuple[bytes, int]], set[int]]:
-    """Store transfers and receipts that are not there yet; gives the keys of the new ones."""
-    moved: set[tuple[bytes, int]] = set()
-    for transfer in block.view.transfers:
-        added = uow.execute(
-            "INSERT INTO chain_transfer (block_id, chain_id, height, tx_hash, position, token,"
-            " sender, recipient, units, kind, seen_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (block_id, *_transfer_columns(transfer), uow.now),
-        ).rowcount
-        if added:
-            moved.add((transfer.tx_hash, transfer.position))
-    if block.evidence is None:
-        return moved, set()
-    seen: set[int] = set()
-    for transaction in block.view.transactions:
-        added = uow.execute(
-            "INSERT INTO chain_receipt (block_id, chain_id, block_hash, tx_index, tx_hash, sender,"
-            " recipient, nonce, succeeded, gas_used, effective_gas_price_wei, receipt_rlp,"
-            " receipt_proof, transaction_raw, tx_proof)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT DO NOTHING",
-            (
-                block_id,
-                block.view.chain_id,
-                block.header.hash,
-                *_receipt_columns(transaction, block.evidence),
-            ),
-        ).rowcount
-        if added:
-            seen.add(transaction.index)
-    return moved, seen
+    uow: UnitOfWork, stored: Sequence[tuple[BlockRow, IndexedBlock]]
+) -> tuple[set[tuple[UUID, bytes, int]], set[tuple[UUID, int]]]:
+    """Store transfers and receipts that are not there yet; gives the keys of the new ones:
+    (block, transaction hash, position) and (block, transaction index).
+    """
+    transfers = [
+        (row.id, *_transfer_columns(transfer), uow.now)
+        for row, block in stored
+        for transfer in block.view.transfers
+    ]
+    receipts = [
+        (
+            row.id,
+            block.view.chain_id,
+            block.header.hash,
+            *_receipt_columns(transaction, block.evidence),
+        )
+        for row, block in stored
+        if block.evidence is not None
+        for transaction in block.view.transactions
+    ]
+    moved = _insert_all(
+        uow,
+        "INSERT INTO chain_transfer (block_id, chain_id, height, tx_hash, position, token,"
+        " sender, recipient, units, kind, seen_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+        " RETURNING block_id, tx_hash, position",
+        transfers,
+    )
+    seen = _insert_all(
+        uow,
+        "INSERT INTO chain_receipt (block_id, chain_id, block_hash, tx_index, tx_hash, sender,"
+        " recipient, nonce, succeeded, gas_used, effective_gas_price_wei, receipt_rlp,"
+        " receipt_proof, transaction_raw, tx_proof)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT DO NOTHING RETURNING block_id, tx_index",
+        receipts,
+    )
+    return set(moved), set(seen)
+
+
+def _insert_all(uow: UnitOfWork, sql: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Every row in one pipeline; gives what came back."""
+    if not rows:
+        return []
+    with uow.driver.cursor() as cursor:
+        cursor.executemany(sql.encode(), rows, returning=True)
+        return [row for part in cursor.results() for row in part.fetchall()]
 
 
 def canonical(uow: UnitOfWork, chain_id: int, height: int) -> BlockRow | None:
@@ -209,7 +230,7 @@ def _receipt_columns(transaction: TransactionSeen, evidence: Evidence) -> Sequen
         transaction.hash,
         transaction.sender,
         transaction.recipient,
-        Decimal(transaction.nonce),
+        None if transaction.nonce is None else Decimal(transaction.nonce),
         transaction.status,
         transaction.gas_used,
         Decimal(transaction.effective_gas_price),
@@ -228,7 +249,7 @@ def _transaction(columns: Iterable[Any]) -> TransactionSeen:
         index=index,
         sender=sender,
         recipient=recipient,
-        nonce=int(nonce),
+        nonce=None if nonce is None else int(nonce),
         status=succeeded,
         gas_used=gas,
         effective_gas_price=int(price),

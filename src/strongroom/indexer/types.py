@@ -7,6 +7,7 @@ from strongroom.chain.answers import LogAnswer, ReceiptAnswer, TransactionAnswer
 from strongroom.chain.headers import Header
 from strongroom.chain.ports import BlockView
 from strongroom.chain.traces import Movement
+from strongroom.chain.withdrawals import Withdrawal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +21,23 @@ class Tip:
 
 @dataclass(frozen=True, slots=True)
 class FetchedBlock:
-    """What a node says of one block, its header checked. `receipts` None when read by ranges."""
+    """What a node says of one block, its header checked. `receipts` None when read by ranges,
+    `transactions` empty until they are proven (Evidence).
+    """
 
     header: Header
     transactions: tuple[TransactionAnswer, ...]
     movements: tuple[Movement, ...]
     logs: tuple[LogAnswer, ...]
     receipts: tuple[ReceiptAnswer, ...] | None
+    withdrawals: tuple[Withdrawal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Receipts and transactions of a block with their proofs under the header's roots.
 
-    `raw` and `tx_proofs` are empty where the node does not give raw transactions.
+    `raw` and `tx_proofs` are empty where only tokens moved, or the node gives no raw transactions.
     """
 
     receipts: tuple[ReceiptAnswer, ...]
@@ -41,11 +45,14 @@ class Evidence:
     receipt_proofs: dict[int, list[bytes]]
     raw: tuple[bytes, ...]
     tx_proofs: dict[int, list[bytes]]
+    transactions: tuple[TransactionAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedBlock:
-    """A block reduced to what concerns us, ready to be written. No evidence when untouched."""
+    """A block reduced to what concerns us, ready to be written. No evidence when no transaction
+    does.
+    """
 
     header: Header
     view: BlockView
@@ -54,7 +61,19 @@ class IndexedBlock:
     @property
     def touched(self) -> bool:
         """Whether anything of ours is in it."""
-        return self.evidence is not None
+        return self.evidence is not None or bool(self.view.transfers)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Parent-linked blocks as read, and matched when `known` addresses were watched. `final`: the
+    node calls the last of them final.
+    """
+
+    blocks: tuple[FetchedBlock, ...]
+    indexed: tuple[IndexedBlock, ...]
+    known: int
+    final: bool
 
 
 @dataclass(frozen=True, slots=True)

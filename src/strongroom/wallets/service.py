@@ -47,6 +47,7 @@ from strongroom.wallets.watching import (
     watched,
     watched_among,
     watched_count,
+    watched_kinds,
 )
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "watched",
     "watched_among",
     "watched_count",
+    "watched_kinds",
 ]
 
 log = logger(__name__)

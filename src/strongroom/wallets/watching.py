@@ -6,7 +6,7 @@ before its unit committed, so blocks fetched before that may be matched without 
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, get_args
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -25,6 +25,7 @@ from strongroom.wallets.types import (
     WatchedFrom,
 )
 
+ROWS_A_PART: Final = 20_000
 _FROM: Final = (
     "organisation_id, address,"
     " least(active_height, greatest(coalesce(scan_from_height, active_height + 1) - 1, 0))"
@@ -122,6 +123,26 @@ def watched(uow: UnitOfWork, chain_id: int) -> dict[bytes, Watched]:
         row.address: Watched(row.organisation_id, row.address, row.kind, row.custody_code)
         for row in found
     }
+
+
+def watched_kinds(
+    uow: UnitOfWork, chain_id: int, *, pending: bool = False
+) -> dict[bytes, AddressKind]:
+    """What every watched address is, or every one that the indexer has not taken up yet: about
+    100 bytes each, read in parts, for there may be a million.
+    """
+    names: dict[str, AddressKind] = {kind: kind for kind in get_args(AddressKind)}
+    found: dict[bytes, AddressKind] = {}
+    with uow.driver.cursor(name="watched_kinds") as rows:
+        rows.itersize = ROWS_A_PART
+        rows.execute(
+            "SELECT address, kind FROM watched_address WHERE chain_id = %s"
+            " AND (active_height IS NULL OR NOT %s)",
+            (chain_id, pending),
+        )
+        for address, kind in rows:
+            found[address] = names[kind]
+    return found
 
 
 def watched_among(

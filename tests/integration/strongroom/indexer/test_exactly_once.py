@@ -50,6 +50,9 @@ def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(stage: Stage, cra
         stage.catch_up(stage.follower())
         stage.chain.rpc("anvil_reorg", 1, [])
         stage.chain.mine()
+    if "finalize" in crash_at:
+        stage.catch_up(stage.follower())
+        stage.chain.mine(2)
     assert run_until_killed(stage, crash_at) == -signal.SIGKILL
     stage.catch_up(stage.follower())
     expected = 7 if "unwind" in crash_at else 15
@@ -114,10 +117,10 @@ def test_the_same_block_given_twice_is_posted_once(stage: Stage):
     start = follower.cursor
     assert start is not None
     stage.catch_up(follower)
-    blocks = follower._thread.read(follower._thread.fetcher.blocks(1, stage.chain.height()))
-    indexed = follower._reduce(blocks, follower._watched)
+    reading = follower._ahead.reader.read(1, stage.chain.height(), follower._watched, final=False)
+    span = follower._thread.read(reading)
     with pytest.raises(CursorMoved):
-        follower._books.extend(start, indexed, follower._watched)
+        follower._books.extend(start, span, follower._watched)
     assert stage.balances()[f"{SUSPENSE} {ETH}"] == 3
 
 

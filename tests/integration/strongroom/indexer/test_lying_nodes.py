@@ -285,7 +285,7 @@ def test_a_payment_said_to_be_of_another_amount_is_a_lie(stage: Stage):
         return await fetcher.evidence(await fetcher.block(height), {0})
 
     with pytest.raises(NodeLied, match="pays something else"):
-        read(stage, editing("eth_getBlockByNumber", more), proven)
+        read(stage, editing("eth_getBlockByHash", more), proven)
 
 
 def test_a_lie_costs_time_and_nothing_else(stage: Stage):
@@ -296,7 +296,11 @@ def test_a_lie_costs_time_and_nothing_else(stage: Stage):
     honest, lies = follower._thread._rpc, iter([True, True])
 
     def sometimes(call: Call, answer: Any) -> Any:
-        if call.method == "eth_getBlockByNumber" and call.params[1] and next(lies, False):
+        if (
+            call.method == "eth_getBlockByNumber"
+            and call.params[0] != "latest"
+            and next(lies, False)
+        ):
             return {**answer, "stateRoot": "0x" + "66" * 32}
         return answer
 

@@ -45,8 +45,15 @@ def test_children_of_a_reverted_call_are_dropped_though_they_show_no_error():
     assert found == [(B, 1, 0), (C, 5, 4)]
 
 
-def test_a_failed_transaction_brings_nothing():
-    assert units(trace([], B, 1, error="out of gas"), trace([0], C, 2)) == []
+def test_a_failed_transaction_brings_nothing_but_is_seen():
+    """Its sender may be a key of ours, whose nonce and gas it used."""
+    assert units(trace([], B, 1, error="out of gas"), trace([0], C, 2)) == [(B, 0, 0)]
+
+
+def test_a_creation_that_failed_has_no_recipient():
+    create = trace([], B, 0, type="create", error="out of gas")
+    create["action"] = {"from": A, "value": "0x9"}
+    assert units(create) == [("0x", 0, 0)]
 
 
 def test_calls_that_move_nothing_are_left_out():
@@ -73,7 +80,7 @@ def test_rewards_belong_to_no_transaction():
 def test_each_transaction_counts_its_own_traces_and_reverts():
     second = {"transactionHash": "0x" + "22" * 32, "transactionPosition": 1}
     found = units(trace([], B, 1, error="Reverted"), trace([], C, 2, **second))
-    assert found == [(C, 2, 0)]
+    assert found == [(B, 0, 0), (C, 2, 0)]
 
 
 def test_traces_of_another_fork_are_refused():

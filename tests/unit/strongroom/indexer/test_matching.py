@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -12,16 +11,12 @@ from strongroom.chain.headers import Header
 from strongroom.chain.traces import Movement
 from strongroom.indexer import matching
 from strongroom.indexer.types import FetchedBlock
-from strongroom.wallets.types import Watched
+from strongroom.wallets.types import AddressKind
 
 HASH, ROOT = b"\xbb" * 32, b"\xcc" * 32
 HEADER = Header(7, HASH, HASH, datetime(2026, 1, 1, tzinfo=UTC), ROOT, ROOT, bytes(256), 1, b"")
 OURS, RELAY, VAULT, PAYER, TOKEN = (bytes([n]) * 20 for n in (0xD0, 0xAE, 0xAB, 0x01, 0x70))
-WATCHED = {
-    OURS: Watched(UUID(int=1), OURS, "deposit", "custody:1:0xd0"),
-    RELAY: Watched(UUID(int=0), RELAY, "relay", "custody:1:0xae"),
-    VAULT: Watched(UUID(int=1), VAULT, "vault", "custody:1:0xab"),
-}
+WATCHED: dict[bytes, AddressKind] = {OURS: "deposit", RELAY: "relay", VAULT: "vault"}
 TRANSFER = "0x" + matching.TRANSFER_TOPIC.hex()
 
 
@@ -58,13 +53,15 @@ def log(index: int = 0, **changes: Any) -> LogAnswer:
     return LogAnswer(**(found | changes))
 
 
-def receipt(index: int, *logs: LogAnswer, status: str = "0x1") -> ReceiptAnswer:
+def receipt(
+    index: int, *logs: LogAnswer, status: str = "0x1", sender: bytes = PAYER
+) -> ReceiptAnswer:
     return ReceiptAnswer(
         transaction_hash=tx_hash(index),
         transaction_index=hex(index),
         block_hash="0x" + HASH.hex(),
         block_number="0x7",
-        sender="0x" + PAYER.hex(),
+        sender="0x" + sender.hex(),
         status=status,
         cumulative_gas_used="0x5208",
         gas_used="0x5208",
@@ -124,7 +121,11 @@ def test_transfers_come_in_the_order_of_their_transactions():
 
 def test_a_failed_transaction_of_the_relay_still_concerns_us():
     """It cost gas, and its nonce is gone."""
-    given = block(transaction(0, RELAY), receipts=(receipt(0, status="0x0"),))
+    given = block(
+        transaction(0, RELAY),
+        movements=(Movement(bytes([1]) * 32, 0, 0, RELAY, TOKEN, 0),),
+        receipts=(receipt(0, status="0x0", sender=RELAY),),
+    )
     view = matching.reduce_block(given, 1, WATCHED)
     (seen,) = view.transactions
     assert (seen.sender, seen.status, seen.gas_used, seen.effective_gas_price) == (
@@ -140,7 +141,15 @@ def test_a_call_of_a_vault_by_anybody_concerns_us_and_a_call_of_a_deposit_addres
     through = Movement(bytes([1]) * 32, 0, 2, PAYER, VAULT, 0)
     poke = Movement(bytes([2]) * 32, 1, 1, PAYER, OURS, 0)
     given = block(transaction(0), transaction(1), movements=(through, poke))
-    assert matching.touched_indexes(given, 1, WATCHED) == {0}
+    assert matching.concerned(given, WATCHED) == matching.Concerned(frozenset({0}), whole=True)
+
+
+def test_tokens_alone_need_no_proven_transaction():
+    given = block(logs=(log(2),))
+    assert matching.concerned(given, WATCHED) == matching.Concerned(frozenset({2}), whole=False)
+    shown = block(logs=(log(0),), receipts=(receipt(0, log(0)),))
+    (seen,) = matching.reduce_block(shown, 1, WATCHED).transactions
+    assert seen.nonce is None
 
 
 def test_a_transfer_in_a_failed_transaction_is_a_lie():
@@ -150,12 +159,12 @@ def test_a_transfer_in_a_failed_transaction_is_a_lie():
 
 
 def test_a_transfer_of_no_transaction_in_the_block_is_a_lie():
-    given = block(transaction(1), logs=(log(0),), receipts=(receipt(0),))
+    given = block(logs=(log(1, transaction_index="0x0"),), receipts=(receipt(0),))
     with pytest.raises(NodeLied, match="no transaction"):
         matching.reduce_block(given, 1, WATCHED)
 
 
 def test_a_missing_receipt_is_a_lie():
-    given = block(transaction(0, RELAY), receipts=())
+    given = block(logs=(log(0),), receipts=())
     with pytest.raises(NodeLied, match="lacks the receipt"):
         matching.reduce_block(given, 1, WATCHED)
