@@ -72,6 +72,22 @@ class Underpriced(ChainError, Conflict):
     http_status = 409
 
 
+class PoolFull(ChainError):
+    """The pool has no room for it now, or for so high a nonce: send it again, as it is."""
+
+    code = "chain.pool_full"
+    retryable = True
+
+
+class TransactionInvalid(ChainError, Invalid):
+    """No node of this chain would mine these bytes: wrong chain, too little or too much gas, or a
+    limit of the node's own. People must look.
+    """
+
+    code = "chain.transaction_invalid"
+    http_status = 422
+
+
 class InsufficientFunds(ChainError, Conflict):
     """The sender cannot pay value and gas."""
 

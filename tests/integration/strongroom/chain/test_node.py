@@ -8,15 +8,18 @@ from eth_account import Account
 from strongroom.chain.errors import (
     AlreadyKnown,
     BlockUnknown,
+    ChainError,
     ExecutionReverted,
     InsufficientFunds,
     NodeRefused,
     NodeUnavailable,
     NonceTooLow,
+    TransactionInvalid,
     WrongChain,
 )
 from strongroom.chain.node import Node
-from tests.factories.parts.anvil import Chain
+from strongroom.chain.rpc import Call
+from tests.factories.parts.anvil import Chain, fresh_chain
 from tests.factories.parts.place import free_port
 
 PAYEE = bytes.fromhex("22" * 20)
@@ -65,6 +68,33 @@ def test_a_broadcast_is_mined_and_what_it_answers_twice_has_a_name(anvil: Chain,
     with pytest.raises(NonceTooLow):
         node.send_raw(raw)
     assert node.transaction_count(bytes.fromhex(anvil.accounts()[0][2:])) == 1
+
+
+def test_a_batch_says_of_each_transaction_what_the_node_says(anvil: Chain, node: Node):
+    raw = raw_payment(anvil, node)
+    sent = node.send_all([raw, raw, unfunded_payment(anvil.chain_id), foreign_payment()])
+    assert isinstance(sent[0], bytes)
+    assert [type(one) for one in sent[1:]] == [AlreadyKnown, InsufficientFunds, TransactionInvalid]
+
+
+def foreign_payment() -> bytes:
+    """Of another chain."""
+    return unfunded_payment(5)
+
+
+def test_two_nodes_are_asked_and_one_that_is_away_is_passed_over(anvil: Chain):
+    gone = f"http://127.0.0.1:{free_port()}"
+    call = Call("eth_blockNumber")
+    with Node([anvil.url, gone], anvil.chain_id) as node:
+        assert len(node.ask_each([call])) == 1
+    with Node([gone], anvil.chain_id) as node, pytest.raises(NodeUnavailable):
+        node.ask_each([call])
+    with fresh_chain() as other, Node([anvil.url, other.url], anvil.chain_id) as node:
+        other.mine()
+        said = node.ask_each([call])
+        assert [
+            bytes(answers[0]) for answers in said if not isinstance(answers[0], ChainError)
+        ] == [b'"0x0"', b'"0x1"']
 
 
 def test_state_is_read_at_a_height_or_a_hash(anvil: Chain, node: Node):
