@@ -7,7 +7,6 @@ from uuid import UUID
 from strongroom.chain.ports import BlockView, Transfer
 from strongroom.kit.ids import HOUSE
 from strongroom.ledger.types import ChainPoint, Leg, Posting
-from strongroom.wallets.service import NATIVE_ASSET
 from strongroom.wallets.types import Watched
 
 SUSPENSE: Final = "suspense:unscreened"
@@ -36,10 +35,14 @@ def meaning(transfer: Transfer, watched: Mapping[bytes, Watched]) -> Meaning:
     return "deposit"
 
 
-def asset_of(transfer: Transfer, organisation_id: UUID, tokens: Tokens) -> str | None:
-    """The asset code of what moved, or None for a token that the policy does not name."""
+def asset_of(
+    transfer: Transfer, organisation_id: UUID, tokens: Tokens, coin: str
+) -> str | None:
+    """The asset code of what moved, `coin` being the chain's own; None for a token that the policy
+    does not name.
+    """
     if transfer.token is None:
-        return NATIVE_ASSET
+        return coin
     return tokens.get((organisation_id, transfer.token))
 
 
@@ -49,9 +52,9 @@ def arrival(block: BlockView, transfer: Transfer, to: Watched, asset: str) -> Po
     return _posting(block, transfer, to.organisation_id, "deposit", leg)
 
 
-def funding(block: BlockView, transfer: Transfer, to: Watched) -> Posting:
-    """Gas money for a key of the house."""
-    leg = Leg(to.custody_code, HOUSE_FUNDS, NATIVE_ASSET, transfer.units)
+def funding(block: BlockView, transfer: Transfer, to: Watched, coin: str) -> Posting:
+    """Gas money for a key of the house, in the chain's own coin."""
+    leg = Leg(to.custody_code, HOUSE_FUNDS, coin, transfer.units)
     return _posting(block, transfer, HOUSE, "funding", leg)
 
 

@@ -29,6 +29,7 @@ TOPIC = "deposits.settle"
 class _Context:
     watched: dict[bytes, Watched]
     tokens: rules.Tokens
+    coin: str
 
     def sweeps(self, block: BlockView) -> list[tuple[Transfer, Posting, str]]:
         """Each sweep of the block that has an asset, with its posting."""
@@ -37,7 +38,7 @@ class _Context:
             if rules.meaning(transfer, self.watched) != "sweep":
                 continue
             source, to = self.watched[transfer.sender], self.watched[transfer.recipient]
-            asset = rules.asset_of(transfer, to.organisation_id, self.tokens)
+            asset = rules.asset_of(transfer, to.organisation_id, self.tokens, self.coin)
             if asset is not None:
                 posting = rules.move(block, transfer, source, to, asset)
                 found.append((transfer, posting, asset))
@@ -46,7 +47,7 @@ class _Context:
     def fundings(self, block: BlockView) -> list[Posting]:
         """Gas money that came to a key of the house."""
         return [
-            rules.funding(block, transfer, self.watched[transfer.recipient])
+            rules.funding(block, transfer, self.watched[transfer.recipient], self.coin)
             for transfer in block.transfers
             if rules.meaning(transfer, self.watched) == "funding"
         ]
@@ -119,6 +120,7 @@ class DepositSink:
         return _Context(
             watched=wallets.watched_among(uow, self._chain_id, ends),
             tokens={(item.organisation_id, item.contract): item.asset for item in tokens},
+            coin=wallets.native_asset(uow, self._chain_id) if ends else "",
         )
 
     def _record(self, uow: UnitOfWork, block: BlockView, context: _Context) -> None:
@@ -131,7 +133,7 @@ class DepositSink:
         found = []
         for transfer in arrivals:
             to = context.watched[transfer.recipient]
-            asset = rules.asset_of(transfer, to.organisation_id, context.tokens)
+            asset = rules.asset_of(transfer, to.organisation_id, context.tokens, context.coin)
             account = accounts.get(transfer.recipient, wallets.TREASURY)
             found.append(Arrival(transfer, to, asset, account))
         repository.record(uow, block, found)

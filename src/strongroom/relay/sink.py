@@ -16,7 +16,7 @@ from strongroom.kit.log import logger
 from strongroom.kit.metrics import counter
 from strongroom.ledger.types import ChainPoint, Leg, Posting
 from strongroom.relay.models import Outgoing, OutgoingAttempt
-from strongroom.wallets.service import NATIVE_ASSET, custody_code
+from strongroom.wallets.service import custody_code
 
 GAS_ACCOUNT: Final = "house:gas"
 
@@ -26,9 +26,10 @@ log = logger(__name__)
 class RelaySink:
     """The relay's BlockSink: first in the list, so that rooms above find its rows up to date."""
 
-    def __init__(self, chain_id: int, relay_address: bytes) -> None:
-        """`relay_address`: 20 bytes, the signer's relay key."""
+    def __init__(self, chain_id: int, relay_address: bytes, native_asset: str) -> None:
+        """`relay_address`: 20 bytes, the signer's relay key; `native_asset`: what gas costs."""
         self._chain_id = chain_id
+        self._native_asset = native_asset
         self._relay_address = relay_address
 
     def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
@@ -83,7 +84,7 @@ class RelaySink:
             organisation_id=HOUSE,
             key=f"{key}:reversal" if back else key,
             kind="gas",
-            legs=(Leg(debit, credit, NATIVE_ASSET, _cost_wei(seen)),),
+            legs=(Leg(debit, credit, self._native_asset, _cost_wei(seen)),),
             chain=ChainPoint(self._chain_id, block.height, block.hash),
             phase="reversal" if back else "single",
             refers_to=key if back else None,

@@ -68,3 +68,9 @@ class FreezeUnknown(NotFound):
     """There is no such standing freeze."""
 
     code = "wallets.freeze_unknown"
+
+
+class CoinTaken(Conflict):
+    """A chain's coin has another code already, or the code is another chain's."""
+
+    code = "wallets.coin_taken"

@@ -93,6 +93,17 @@ class WatchedToken(Base):
     created_at: Mapped[datetime]
 
 
+class WatchedChain(Base):
+    """A chain that the house serves. Written once, never changed."""
+
+    __tablename__ = "watched_chain"
+
+    chain_id: Mapped[int] = mapped_column(primary_key=True)
+    native_asset: Mapped[str]
+    """The code of the chain's own coin, no other chain's."""
+    created_at: Mapped[datetime]
+
+
 class CustodyFreeze(Base):
     """A custody account that nothing may leave while lifted_at is empty."""
 

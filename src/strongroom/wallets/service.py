@@ -18,6 +18,7 @@ from strongroom.kit.metrics import gauge
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef
 from strongroom.wallets import rules
+from strongroom.wallets.chains import name_coin, native_asset
 from strongroom.wallets.errors import (
     AccountNameInvalid,
     AccountTaken,
@@ -51,7 +52,6 @@ from strongroom.wallets.watching import (
 )
 
 __all__ = [
-    "NATIVE_ASSET",
     "TREASURY",
     "account",
     "activate",
@@ -70,6 +70,8 @@ __all__ = [
     "is_frozen",
     "late_scans",
     "lift_freeze",
+    "name_coin",
+    "native_asset",
     "new_address",
     "next_index",
     "pending",
@@ -85,8 +87,6 @@ __all__ = [
 ]
 
 log = logger(__name__)
-NATIVE_ASSET: Final = "ETH/18"
-"""The chain's own coin."""
 TREASURY: Final = "client:treasury"
 REFILL_AT: Final = 5
 """Officers are told when one address in so many is left."""
@@ -310,7 +310,7 @@ def _tell_pool(row: WalletAccount, left: int) -> None:
 
 def _assets(uow: UnitOfWork, row: WalletAccount) -> list[str]:
     named = [token.asset for token in tokens(uow, row.chain_id) if _own(token.organisation_id, row)]
-    return [NATIVE_ASSET, *sorted(named)]
+    return [native_asset(uow, row.chain_id), *sorted(named)]
 
 
 def _own(organisation_id: UUID, row: WalletAccount) -> bool:

@@ -15,7 +15,6 @@ from strongroom.policy import service as policy
 from strongroom.screening import service as screening
 from strongroom.vaults import service as vaults
 from strongroom.vaults import steps as vault_steps
-from strongroom.wallets.service import NATIVE_ASSET
 from strongroom.withdrawals import reminding, repository, rules, wallet
 from strongroom.withdrawals.models import Withdrawal
 from strongroom_protocol.addresses import checksum
@@ -30,18 +29,18 @@ def payload_of(row: Withdrawal) -> dict[str, str]:
     return {"withdrawal_id": str(row.id)}
 
 
-def fee_leg(row: Withdrawal, custody: str, units: int) -> Leg:
-    """Wei of gas: from the client's account, out of the wallet's custody."""
-    return Leg(debit=row.source, credit=custody, asset=NATIVE_ASSET, units=units)
+def fee_leg(row: Withdrawal, custody: str, units: int, coin: str) -> Leg:
+    """Wei of gas, in the chain's coin: from the client's account, out of the wallet's custody."""
+    return Leg(debit=row.source, credit=custody, asset=coin, units=units)
 
 
-def holds(row: Withdrawal, chain_id: int) -> list[Posting]:
+def holds(row: Withdrawal, chain_id: int, coin: str) -> list[Posting]:
     """What it reserves in the books: the payment, and the gas where the wallet pays for it."""
     custody = wallet.custody_of(row, chain_id)
     memo = {"intent": to_hex(row.intent), "reference": row.reference}
     legs = {"held": Leg(row.source, custody, row.asset, row.units)}
     if wallet.fee_held(row):
-        legs["fee_held"] = fee_leg(row, custody, wallet.fee_held(row))
+        legs["fee_held"] = fee_leg(row, custody, wallet.fee_held(row), coin)
     keys = {"held": rules.hold_key(row.id), "fee_held": rules.fee_key(row.id)}
     return [
         Posting(

@@ -62,16 +62,17 @@ class Work:
 class PermitLoop:
     """One step takes one withdrawal that the people are done with. Any number may run."""
 
-    def __init__(self, database: Database, signer: SignerClient) -> None:
-        """The database's role serves all organisations."""
+    def __init__(self, database: Database, signer: SignerClient, chain_id: int) -> None:
+        """The database's role serves all organisations; the signer, those of its chain."""
         self._database = database
         self._signer = signer
+        self._chain_id = chain_id
         self._actor: Actor = system("relay")
 
     def step(self) -> bool:
         """True when there was one. A signer that is away makes it wait, nothing else."""
         with self._database.unit(None, self._actor) as uow:
-            found = _claim(uow)
+            found = _claim(uow, self._chain_id)
         if found is None:
             return False
         crash_point("withdrawal.after_claim")
@@ -152,7 +153,7 @@ class PermitLoop:
                 _wait(uow, row, error.message)
 
 
-def _claim(uow: UnitOfWork) -> Work | bool | None:
+def _claim(uow: UnitOfWork, chain_id: int) -> Work | bool | None:
     """Lease what is due. None: nothing is; True: it was, and has to wait for something."""
     rows = lease.claim(
         uow,
@@ -163,6 +164,7 @@ def _claim(uow: UnitOfWork) -> Work | bool | None:
         1,
         parameters={"now": uow.now},
         order="due_at, id",
+        chain_id=chain_id,
     )
     if not rows:
         return None

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import case, func, literal, select
 
 from strongroom.db.database import UnitOfWork
+from strongroom.identity import service as identity
 from strongroom.relay.types import OutgoingView
 from strongroom.withdrawals import rules
 from strongroom.withdrawals.errors import WithdrawalUnknown
@@ -279,8 +280,8 @@ def consumed_nonce(uow: UnitOfWork, organisation_id: UUID) -> int:
     return -1 if last is None else int(last)
 
 
-def to_simulate(uow: UnitOfWork) -> Withdrawal | None:
-    """The payment that waits for approvals and that the node is to be asked about next."""
+def to_simulate(uow: UnitOfWork, chain_id: int) -> Withdrawal | None:
+    """The payment that waits for approvals and that the chain's node is to be asked about next."""
     asked = WithdrawalSimulation
     digest = case(
         (Withdrawal.wallet_kind == "vault", Withdrawal.safe_tx_hash), else_=Withdrawal.intent
@@ -294,6 +295,7 @@ def to_simulate(uow: UnitOfWork) -> Withdrawal | None:
         )
         .where(
             Withdrawal.state == "awaiting_approval",
+            Withdrawal.organisation_id.in_(identity.on_chain(chain_id)),
             asked.digest.is_(None) | (asked.digest != digest) | (asked.again_at <= uow.now),
         )
         .order_by(Withdrawal.id)

@@ -116,7 +116,7 @@ def release(body: SweepReleaseIn, command: Posting) -> Response:
 
     def outside() -> None:
         reference = command.unit(lambda uow: to_hex(identity.organisation(uow).ref))
-        command.services.signer.release_sweep(
+        command.signer.release_sweep(
             {
                 "organisation": reference,
                 "ref": body.ref,

@@ -96,7 +96,7 @@ class VaultOut(Shown):
 @router.post("/addresses", response_model=AddressOut, status_code=201, dependencies=TREASURY)
 def new_address(body: AddressIn, command: Posting) -> Response:
     """Give out the next deposit address, which the signer has vouched for."""
-    signer = command.services.signer
+    signer = command.signer
 
     def outside() -> tuple[dict[str, Any], bytes]:
         index, ref = command.unit(

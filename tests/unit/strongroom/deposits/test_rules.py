@@ -69,9 +69,10 @@ def test_tokens_to_a_key_of_the_house_are_not_gas_money():
 def test_a_token_has_an_asset_only_where_that_organisations_policy_names_it():
     tokens = {(ONE, TOKEN): "TUSD/6"}
     found = transfer(PAYER, LEAF.address, 5, TOKEN)
-    assert rules.asset_of(found, ONE, tokens) == "TUSD/6"
-    assert rules.asset_of(found, TWO, tokens) is None
-    assert rules.asset_of(transfer(PAYER, LEAF.address), TWO, tokens) == "ETH/18"
+    assert rules.asset_of(found, ONE, tokens, "POL/18") == "TUSD/6"
+    assert rules.asset_of(found, TWO, tokens, "POL/18") is None
+    native = transfer(PAYER, LEAF.address)
+    assert rules.asset_of(native, TWO, tokens, "POL/18") == "POL/18"
 
 
 def block(sighting: int) -> BlockView:
