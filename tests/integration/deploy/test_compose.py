@@ -70,6 +70,8 @@ def test_only_who_may_reach_a_node_or_the_signer_can(compose: dict[str, Any]) ->
         if any(str(volume).startswith("signer-socket:") for volume in one.get("volumes", []))
     }
     assert mounts == {"signer", "api", "relay"}
+    out = {name for name, one in services.items() if "edge" in one.get("networks", [])}
+    assert out == {"api", "worker"}, "the API is reached from outside, the worker sends webhooks"
 
 
 def test_what_listens_listens_on_loopback(compose: dict[str, Any]) -> None:

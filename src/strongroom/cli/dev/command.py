@@ -125,6 +125,7 @@ def _start(supervisor: Supervisor, table: Table) -> None:
         with screen.step("deploy", "contracts, gas money for the relay"):
             supervisor.command(table.deploy())
         state.mark(deployed)
+    make_secret(table.webhook_key_file, 32)
     services = table.services()
     with screen.step("services", ", ".join(program.name for program in services)):
         supervisor.start(services)

@@ -54,6 +54,11 @@ class Table:
         return SoftToken(self.state.path("tokens"))
 
     @property
+    def webhook_key_file(self) -> Path:
+        """From what it holds webhooks' secrets are made."""
+        return self.state.secrets / "webhook.key"
+
+    @property
     def signer_socket(self) -> Path:
         """Return where the signer listens; a unix socket's path has a small limit."""
         path = self.state.path("signer", "signer.sock")
@@ -162,6 +167,8 @@ class Table:
             "STRONGROOM_OPERATOR_TOKEN_FILE": str(self.state.secrets / "operator-token"),
             "STRONGROOM_CUSTODY_OFFICERS": ",".join(self.officers()),
             "STRONGROOM_CUSTODY_QUORUM": str(len(self.officers()) or 1),
+            "STRONGROOM_WEBHOOK_KEY_FILE": str(self.webhook_key_file),
+            "STRONGROOM_WEBHOOK_NETWORKS": f"{LOOPBACK}/32",
             "STRONGROOM_EXPORT_DIR": str(self.state.path("exports")),
             "STRONGROOM_API_HOST": LOOPBACK,
             "STRONGROOM_API_PORT": str(self.ports.of("api")),
