@@ -71,7 +71,7 @@ class ChainReceipt(Base):
     tx_hash: Mapped[bytes]
     sender: Mapped[bytes]
     recipient: Mapped[bytes | None]
-    nonce: Mapped[int] = mapped_column(Numeric(20, 0))
+    nonce: Mapped[int | None] = mapped_column(Numeric(20, 0))
     succeeded: Mapped[bool]
     gas_used: Mapped[int]
     effective_gas_price_wei: Mapped[Units]

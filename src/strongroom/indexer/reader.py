@@ -46,7 +46,7 @@ class Reader:
         """All its receipts, and what they show: the node may have left something out before."""
         whole = await self._fetcher.with_receipts(block)
         found = matching.concerned(whole, watched)
-        evidence = await self._fetcher.evidence(whole, found.indexes, whole=True)
+        evidence = await self._fetcher.evidence(whole, found.indexes, whole=found.whole)
         proven = matching.with_receipts(whole, evidence.receipts, evidence.transactions)
         return IndexedBlock(block.header, self._view(proven, watched), evidence)
 

@@ -36,6 +36,19 @@ def test_a_native_payment_is_booked_to_suspense_once_and_proven(stage: Stage):
     stage.assert_sound()
 
 
+def test_tokens_alone_are_proven_by_their_receipt(stage: Stage):
+    """Transactions under their root cost a node much and prove nothing more of an event."""
+    token = stage.deploy_dollar()
+    stage.allow(token)
+    stage.mint(token, ADDRESS, 5)
+    stage.chain.mine()
+    stage.catch_up(stage.follower())
+    (receipt,) = stage.rows("SELECT * FROM chain_receipt")
+    assert receipt["receipt_proof"]
+    assert (receipt["nonce"], receipt["transaction_raw"], receipt["tx_proof"]) == (None, None, None)
+    assert stage.balances()[f"{stage.custody()} TUSD/6"] == 5
+
+
 def test_value_sent_by_a_contract_inside_a_transaction_is_booked(stage: Stage):
     forwarder = stage.deploy(FORWARD)
     stage.send(forwarder, 7, "0x" + word(ADDRESS), gas="0x20000")
