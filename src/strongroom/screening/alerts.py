@@ -9,7 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from strongroom.auditlog import service as auditlog
+from strongroom.db import events
 from strongroom.db.database import UnitOfWork
+from strongroom.db.events import Event
 from strongroom.screening import rules
 from strongroom.screening.errors import AlertTransitionInvalid, AlertUnknown
 from strongroom.screening.models import Alert, AlertTransition
@@ -47,6 +49,8 @@ def open_alert(
         .returning(Alert.id)
     ).scalar_one_or_none()
     if made is not None:
+        told = {"kind": kind, "subject": subject, "state": "OPEN"}
+        _tell(uow, organisation_id, made, "opened", f"{made}:opened", told)
         return made
     return uow.session.scalars(select(Alert.id).filter_by(**key)).one()
 
@@ -78,10 +82,11 @@ def move_alert(
     if row is None:
         raise AlertUnknown(f"There is no alert {alert_id} here.")
     _check_move(uow, row, to_state, why, until)
+    moved = uow.new_id()
     uow.session.add(
         AlertTransition(
             organisation_id=row.organisation_id,
-            id=uow.new_id(),
+            id=moved,
             alert_id=row.id,
             from_state=row.state,
             to_state=to_state,
@@ -94,6 +99,8 @@ def move_alert(
     row.state, row.snoozed_until, row.changed_at = to_state, until, uow.now
     uow.session.flush()
     auditlog.append(uow, "screening.alert_moved", str(row.id), body)
+    told = {"kind": row.kind, "subject": row.subject, "state": to_state}
+    _tell(uow, row.organisation_id, row.id, "moved", f"{row.id}:{moved}", told)
     return _view(row)
 
 
@@ -112,6 +119,15 @@ def _check_move(
         raise AlertTransitionInvalid(
             "A snoozed alert needs a time in the future at which it wakes; others have none."
         )
+
+
+def _tell(
+    uow: UnitOfWork, owner: UUID, alert_id: UUID, what: str, key: str, body: Mapping[str, Any]
+) -> None:
+    """Webhooks hear that there is something to look at, never what people are to judge."""
+    name = f"alert:{alert_id}"
+    told = {"alert_id": str(alert_id), **body}
+    events.announce(uow, [Event(owner, f"alert:{key}", f"alert.{what}", name, told)])
 
 
 def _view(row: Alert) -> AlertView:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from strongroom.bootstrap.worker import Services
+from strongroom.db import events
 from strongroom.db.database import UnitOfWork
+from strongroom.db.events import Event
 from strongroom.kit.ids import HOUSE
 from strongroom.screening import service as screening
 from strongroom.workers.jobs import Handler
@@ -22,6 +24,13 @@ def halted(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> N
         reference=f"{chain_id}:{height}",
         detail={"reason": payload["reason"], "height": height},
     )
+    subject, body = f"chain:{chain_id}", {"chain_id": chain_id, "height": height}
+    key = f"{subject}:halted:{height}"
+    told = [
+        Event(owner, key, "chain.halted", subject, {**body, "reason": payload["reason"]})
+        for owner in events.listeners(uow)
+    ]
+    events.announce(uow, told)
 
 
 def refused(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
