@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "hd": "`hd addresses`: derive deposit addresses from an account xpub, offline",
     "custody": "`custody record`: put a key ceremony's transcript into the audit log",
     "policy": "`policy template|validate|diff|show|rehearse`: a policy as a document, in words",
+    "webhooks": "`webhooks list|log|replay|test|enable|disable`: what clients' programs are told",
     "log": "`log verify`: join the database's state to the audit log",
     "dev": "the whole of Strongroom on this machine, on embedded parts",
 }
