@@ -13,7 +13,7 @@ from strongroom.auditlog import checkpointer, sequencer
 from strongroom.bootstrap.carrier import publisher
 from strongroom.bootstrap.parts import part_name
 from strongroom.chain.node import Node
-from strongroom.config import Config
+from strongroom.config import ChainConfig, Config
 from strongroom.db.database import Database
 from strongroom.db.leader import Leader
 from strongroom.db.outbox import Dispatcher
@@ -23,7 +23,11 @@ from strongroom.kit.log import logger
 from strongroom.kit.loops import Loop
 from strongroom.kit.metrics import gauge
 from strongroom.ledger.folding import Folder
+from strongroom.relay import keys, revert_loop
+from strongroom.relay.keys import KeyWatch, Thresholds
 from strongroom.relay.loop import RelayLoop
+from strongroom.relay.revert_loop import RevertLoop
+from strongroom.relay.rules import Pace
 from strongroom.relay.signer import SocketSigner
 from strongroom.signing.checkpoints import SignerCheckpoints
 from strongroom.signing.client import SignerClient
@@ -118,7 +122,7 @@ def build(config: Config) -> RelayProcess:
     checks: dict[str, Callable[[], None]] = {"database": database.ping}
     for chain in config.chains:
         signer, node = SignerClient(chain.signer_socket), Node(chain.rpc_urls, chain.chain_id)
-        for name, step in _chain_steps(database, signer, node).items():
+        for name, step in _chain_steps(database, signer, node, chain).items():
             steps[part_name(name, chain.chain_id, config.chains)] = step
         checks[part_name("signer", chain.chain_id, config.chains)] = signer.check
         checks[part_name("node", chain.chain_id, config.chains)] = node.check_chain
@@ -132,7 +136,7 @@ def build(config: Config) -> RelayProcess:
 
 
 def _chain_steps(
-    database: Database, signer: SignerClient, node: Node
+    database: Database, signer: SignerClient, node: Node, chain: ChainConfig
 ) -> dict[str, tuple[Step, float]]:
     """What runs for one chain alone: its node and its signer hold up no other chain's loops."""
     chain_id = node.chain_id
@@ -142,11 +146,16 @@ def _chain_steps(
         node,
         chain_id=chain_id,
         observers=(VaultObserver(), WithdrawalObserver(), SpendingObserver()),
+        pace=Pace(private_seconds=chain.private_seconds),
+        private=Node(chain.private_rpc_urls, chain_id) if chain.private_rpc_urls else None,
     )
+    thresholds = Thresholds(chain.gas_low_transactions, chain.gas_full_transactions)
     platform = platform_check.PlatformCheck(database, signer, chain_id)
     vault_examiner = examiner.Examiner(database, node, chain_id)
     return {
         "relay": (relay_loop.step, 0.1),
+        "keys": (KeyWatch(database, node, chain_id, thresholds).step, keys.PAUSE_SECONDS),
+        "reverts": (RevertLoop(database, node, chain_id).step, revert_loop.PAUSE_SECONDS),
         "permits": (PermitLoop(database, signer, chain_id).step, 0.1),
         "vault changes": (StepLoop(database, signer, chain_id).step, 0.1),
         "vaults": (vault_examiner.step, examiner.PAUSE_SECONDS),

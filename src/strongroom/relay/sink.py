@@ -4,8 +4,9 @@ The receipts come with the block, so a transaction counts as mined where the ind
 so and nowhere else. Gas is booked to the wei in the house's own books.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -14,11 +15,16 @@ from strongroom.db.database import UnitOfWork
 from strongroom.kit.ids import HOUSE
 from strongroom.kit.log import logger
 from strongroom.kit.metrics import counter
-from strongroom.ledger.types import ChainPoint, Leg, Posting
+from strongroom.ledger import service as ledger
+from strongroom.ledger.types import AccountRef, ChainPoint, Leg, Posting
+from strongroom.relay import repository
 from strongroom.relay.models import Outgoing, OutgoingAttempt
-from strongroom.wallets.service import custody_code
+from strongroom.relay.revert_loop import reverted
+from strongroom.wallets.service import TREASURY, custody_code
 
 GAS_ACCOUNT: Final = "house:gas"
+OWN_GAS: Final = frozenset({"gas_topup", "leaf_sweep"})
+"""Purposes whose gas an organisation's treasury pays, out of the sender's own custody."""
 
 log = logger(__name__)
 
@@ -33,10 +39,10 @@ class RelaySink:
         self._relay_address = relay_address
 
     def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
-        """Rows become `mined`; each transaction of the relay's key costs the house its gas. What a
-        spending key's costs is its withdrawal's to book.
+        """Rows become `mined`; each transaction of the relay's key costs the house its gas, and gas
+        money and sweeps sent by an organisation's keys cost its treasury theirs. What a payment by
+        a spending key costs is its withdrawal's to book.
         """
-        ours = [seen for seen in block.transactions if seen.sender == self._relay_address]
         rows = _rows_by_hash(uow, [seen.hash for seen in block.transactions])
         for seen in block.transactions:
             row = rows.get(seen.hash)
@@ -50,7 +56,7 @@ class RelaySink:
             row.mined_block_hash, row.lease_until = block.hash, None
             row.updated_at = uow.now
         uow.session.flush()
-        return [self._gas(block, seen) for seen in ours if _cost_wei(seen)]
+        return self._gas_of(uow, block, rows)
 
     def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Only now a transaction is over: its nonce is consumed for good."""
@@ -61,27 +67,58 @@ class RelaySink:
             done = "cancelled" if kind == "cancel" else "finalized"
             row.state = done if row.succeeded else "failed"
             if not row.succeeded:
-                row.last_error = "The transaction was mined and reverted."
+                row.last_error = reverted(row.revert_reason)
             row.updated_at = uow.now
         uow.session.flush()
         return []
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
-        """Re-open the rows: the same bytes go out again. The gas was not spent after all."""
+        """Re-open the rows: the same bytes go out again, and all behind them of the same keys. The
+        gas was not spent after all.
+        """
+        senders = set()
         for row in _mined_in(uow, self._chain_id, block):
             row.state, row.succeeded = "broadcast", None
             row.mined_hash = row.mined_height = row.mined_block_hash = None
+            row.revert_reason = row.last_error = None
             row.due_at = row.updated_at = uow.now
+            senders.add(row.sender or b"")
         uow.session.flush()
-        ours = [seen for seen in block.transactions if seen.sender == self._relay_address]
-        return [self._gas(block, seen, back=True) for seen in ours if _cost_wei(seen)]
+        repository.send_again(uow, self._chain_id, senders)
+        rows = _rows_by_hash(uow, [seen.hash for seen in block.transactions])
+        return self._gas_of(uow, block, rows, back=True)
 
-    def _gas(self, block: BlockView, seen: TransactionSeen, *, back: bool = False) -> Posting:
-        custody = custody_code(self._chain_id, self._relay_address)
+    def _gas_of(
+        self,
+        uow: UnitOfWork,
+        block: BlockView,
+        rows: Mapping[bytes, Outgoing],
+        *,
+        back: bool = False,
+    ) -> list[Posting]:
+        """Who pays for each transaction that is booked here, and from where."""
+        postings = []
+        for seen in block.transactions:
+            row = rows.get(seen.hash)
+            if not _cost_wei(seen):
+                continue
+            if seen.sender == self._relay_address:
+                postings.append(self._gas(block, seen, HOUSE, GAS_ACCOUNT, back=back))
+            elif row is not None and row.purpose in OWN_GAS:
+                owner, code = row.organisation_id, custody_code(self._chain_id, seen.sender)
+                accounts = [AccountRef(owner, one, self._native_asset) for one in (TREASURY, code)]
+                ledger.open_accounts(uow, accounts)
+                postings.append(self._gas(block, seen, owner, TREASURY, back=back))
+        return postings
+
+    def _gas(
+        self, block: BlockView, seen: TransactionSeen, owner: UUID, payer: str, *, back: bool
+    ) -> Posting:
+        custody = custody_code(self._chain_id, seen.sender)
         key = f"gas:{block.tag}:{seen.hash.hex()}"
-        debit, credit = (custody, GAS_ACCOUNT) if back else (GAS_ACCOUNT, custody)
+        debit, credit = (custody, payer) if back else (payer, custody)
         return Posting(
-            organisation_id=HOUSE,
+            organisation_id=owner,
             key=f"{key}:reversal" if back else key,
             kind="gas",
             legs=(Leg(debit, credit, self._native_asset, _cost_wei(seen)),),
