@@ -20,7 +20,7 @@ from strongroom_protocol.safe import (
 )
 from strongroom_protocol.signatures import Signature
 from tests.integration.agreement.compare import COOLING_CODE, REFUSALS, Tally, is_cooling
-from tests.integration.agreement.firm import Body, Firm
+from tests.integration.agreement.firm import OWN_VAULT, OWN_WALLET, Body, Firm
 from tests.integration.agreement.generate import step_of
 from tests.integration.agreement.model import GuardModel, Paid
 from tests.integration.agreement.node import Mined
@@ -56,7 +56,13 @@ def beside(step: Body, firm: Firm, now: int) -> Body:
     if step["by_key"] or rng.random() > SHARE:
         return {}
     others = [step_of(rng, firm, now) for _ in range(rng.choice((1, 1, 2, 3)))]
-    return {"beside": [one | {"by_key": False} for one in others]}
+    return {"beside": [_of_vault(one) for one in others]}
+
+
+def _of_vault(step: Body) -> Body:
+    """The same step with the vault paying, which pays anybody but itself."""
+    to = OWN_WALLET if step["to"] == OWN_VAULT else step["to"]
+    return step | {"by_key": False, "to": to}
 
 
 def compared(
