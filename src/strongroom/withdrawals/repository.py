@@ -6,7 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import case, func, literal, select
 
+from strongroom.db import events
 from strongroom.db.database import UnitOfWork
+from strongroom.db.events import Event
 from strongroom.identity import service as identity
 from strongroom.relay.types import OutgoingView
 from strongroom.withdrawals import rules
@@ -20,6 +22,7 @@ from strongroom.withdrawals.models import (
     WithdrawalSimulation,
     WithdrawalTransition,
 )
+from strongroom_protocol.addresses import checksum
 
 
 def find(uow: UnitOfWork, organisation_id: UUID, withdrawal_id: UUID) -> Withdrawal:
@@ -359,6 +362,29 @@ def _write_down(uow: UnitOfWork, row: Withdrawal, from_state: str | None, number
         )
     )
     uow.session.flush()
+    _tell(uow, row, from_state, number)
+
+
+def _tell(uow: UnitOfWork, row: Withdrawal, from_state: str | None, number: int) -> None:
+    """Webhooks hear of each step; one that undoes a mined block takes back what told of it."""
+    subject = f"withdrawal:{row.id}"
+    body = {
+        "withdrawal_id": str(row.id),
+        "intent": "0x" + row.intent.hex(),
+        "reference": row.reference,
+        "state": row.state,
+        "from_state": from_state,
+        "reason": row.reason,
+        "asset": row.asset,
+        "units": str(row.units),
+        "to": checksum(row.destination),
+        "wallet": checksum(row.wallet),
+    }
+    undone = from_state == "mined" and row.state != "finalized"
+    back = ("withdrawal.mined",) if undone else ()
+    name = f"{subject}:{number}"
+    event = Event(row.organisation_id, name, f"withdrawal.{row.state}", subject, body, back)
+    events.announce(uow, [event])
 
 
 def _there(row: Withdrawal | None) -> Withdrawal:
