@@ -23,6 +23,7 @@ from strongroom.screening.screener import Screener
 from strongroom.workers.app import Delivery
 from strongroom.workers.jobs import handlers
 from strongroom_protocol.addresses import checksum
+from tests.factories.books import make_organisation
 from tests.factories.chain_stage import ADDRESS, ETH, VAULT, Stage
 from tests.unit.strongroom_protocol.organisation import document
 
@@ -84,6 +85,18 @@ class Flow:
         """Screen, and act on the verdicts."""
         self.screen()
         self.deliver("deposits.settle")
+
+    def look(self) -> None:
+        """Beat's job that looks at what waits, and what it asks for."""
+        database = self.stage.connect("strongroom_worker", pool_size=1)
+        database.clock = self.clock
+        with database.unit(None, system("beat")) as uow:
+            handlers()["deposits.look"](uow, {}, None)  # type: ignore[arg-type]
+        self.deliver("deposits.settle", "deposits.named")
+
+    def other_organisation(self) -> UUID:
+        """Another client of the house."""
+        return make_organisation(self.stage.connect.found, "Other")
 
     def plan(self) -> None:
         """Beat's job, and what it asks of each organisation."""

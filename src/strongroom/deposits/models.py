@@ -1,13 +1,14 @@
 """Tables of deposits."""
 
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Identity, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
-from strongroom.db.models import Base, Units
+from strongroom.db.models import Base, Units, UnitsType
+from strongroom.deposits.terms import Level
 from strongroom.deposits.types import ChainState, DepositView, Disposition
 
 
@@ -54,6 +55,17 @@ class Deposit(Base):
     settled_at: Mapped[datetime | None]
     finalized_at: Mapped[datetime | None]
     orphaned_at: Mapped[datetime | None]
+    customer_reference: Mapped[str | None]
+    """Whose address it was when it came."""
+    confirmations: Mapped[int] = mapped_column(Integer)
+    level: Mapped[str]
+    """What its credit waits for: so many blocks, and confirmed, safe or final."""
+    awaits: Mapped[str | None]
+    """The same for people, with why."""
+    cleared_at: Mapped[datetime | None]
+    """Screening is satisfied, the rest is not yet."""
+    held: Mapped[str | None]
+    """reuse: a second payment to a single-use address; dust: waits for more at the same address."""
 
     def view(self) -> DepositView:
         """As other rooms see it."""
@@ -77,6 +89,11 @@ class Deposit(Base):
             settled_at=self.settled_at,
             finalized_at=self.finalized_at,
             swept_at=self.swept_at,
+            customer_reference=self.customer_reference,
+            confirmations=self.confirmations,
+            level=cast("Level", self.level),
+            awaits=self.awaits,
+            held=self.held,
         )
 
     def _state(self) -> str:
@@ -84,7 +101,9 @@ class Deposit(Base):
             return "reversed"
         if self.swept_at is not None:
             return "swept"
-        return "seen" if self.chain_state == "seen" else self.disposition
+        if self.chain_state == "seen":
+            return "seen"
+        return self.held or self.disposition
 
 
 class DepositTransition(Base):
@@ -112,8 +131,51 @@ class Sweep(Base):
     chain_id: Mapped[int]
     ref: Mapped[bytes]
     """The outgoing transaction's reference."""
-    outgoing_id: Mapped[UUID]
+    outgoing_id: Mapped[UUID | None]
     state: Mapped[str]
     """planned, then finished (final on chain) or abandoned (never mined)."""
     planned_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    kind: Mapped[str]
+    """batch: many addresses by EIP-7702. leaf: one address by itself."""
+    address: Mapped[bytes | None]
+    """A leaf's; outgoing_id is there once it was fed."""
+    feed_id: Mapped[UUID | None]
+    """The transaction that brings it gas money; None where it has enough."""
+
+
+class DepositRule(Base):
+    """What deposits must have before they are credited; ended, never changed."""
+
+    __tablename__ = "deposit_rule"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """HOUSE: for every organisation."""
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    chain_id: Mapped[int | None]
+    asset: Mapped[str | None]
+    units: Mapped[Units]
+    confirmations: Mapped[int] = mapped_column(Integer)
+    level: Mapped[str]
+    set_at: Mapped[datetime]
+    set_by: Mapped[str]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+
+
+class SweepSchedule(Base):
+    """When deposit addresses are swept, and at what price; the newest row counts."""
+
+    __tablename__ = "sweep_schedule"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    chain_id: Mapped[int]
+    minimums: Mapped[dict[str, Any]]
+    interval_seconds: Mapped[int] = mapped_column(Integer)
+    window_from_minute: Mapped[int | None] = mapped_column(Integer)
+    window_to_minute: Mapped[int | None] = mapped_column(Integer)
+    max_fee_per_gas_wei: Mapped[int | None] = mapped_column(UnitsType())
+    set_at: Mapped[datetime]
+    set_by: Mapped[str]

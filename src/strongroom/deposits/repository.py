@@ -1,6 +1,6 @@
 """Rows of deposits: found, locked in order of their ids, and each change of state kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from strongroom.chain.ports import BlockView, Transfer
 from strongroom.db.database import UnitOfWork
+from strongroom.db.events import announce
+from strongroom.deposits.announcing import TOLD, event
 from strongroom.deposits.models import Deposit, DepositTransition
-from strongroom.wallets.types import Watched
+from strongroom.deposits.terms import Terms
+from strongroom.wallets.types import Attribution, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +24,23 @@ class Arrival:
     transfer: Transfer
     to: Watched
     asset: str | None
-    client_account: str
+    whose: Attribution
+    terms: Terms
+
+
+Change = tuple[Mapping[str, Any], str, str]
+"""A deposit's columns (announcing.TOLD at least), its new state, and why."""
 
 
 def record(uow: UnitOfWork, block: BlockView, arrivals: Sequence[Arrival]) -> None:
     """Store deposits as seen, once a block's appearance, by one statement."""
     if not arrivals:
         return
-    added = uow.session.execute(
-        insert(Deposit)
-        .values([_columns(uow, block, arrival) for arrival in arrivals])
-        .on_conflict_do_nothing()
-        .returning(Deposit.organisation_id, Deposit.id)
-    ).all()
+    rows = [_columns(uow, block, arrival) for arrival in arrivals]
+    insertion = insert(Deposit).values(rows).on_conflict_do_nothing().returning(Deposit.id)
+    added = set(uow.session.scalars(insertion))
     reason = f"In block {block.height}."
-    add_transitions(uow, [(row.organisation_id, row.id, "seen", reason) for row in added])
+    add_transitions(uow, [(row, "seen", reason) for row in rows if row["id"] in added])
 
 
 def of_block(uow: UnitOfWork, block: BlockView, *states: str) -> list[Deposit]:
@@ -62,6 +67,50 @@ def lock(uow: UnitOfWork, deposit_id: UUID) -> Deposit | None:
         .where(Deposit.organisation_id == uow.organisation_id, Deposit.id == deposit_id)
         .with_for_update()
     ).one_or_none()
+
+
+def lock_with_dust(uow: UnitOfWork, deposit_id: UUID) -> list[Deposit]:
+    """The same with the dust that lies at its address in its asset; by id, the deposit among them
+    wherever it is known.
+    """
+    own = uow.session.execute(
+        select(Deposit.chain_id, Deposit.address, Deposit.asset).where(
+            Deposit.organisation_id == uow.organisation_id, Deposit.id == deposit_id
+        )
+    ).one_or_none()
+    if own is None:
+        return []
+    beside = (
+        (Deposit.chain_id == own.chain_id)
+        & (Deposit.address == own.address)
+        & (Deposit.asset == own.asset)
+        & (Deposit.held == "dust")
+        & (Deposit.disposition == "unscreened")
+    )
+    return list(
+        uow.session.scalars(
+            select(Deposit)
+            .where(
+                Deposit.organisation_id == uow.organisation_id, (Deposit.id == deposit_id) | beside
+            )
+            .order_by(Deposit.id)
+            .with_for_update()
+        )
+    )
+
+
+def booked_at(uow: UnitOfWork, block: BlockView, addresses: Sequence[bytes]) -> list[Deposit]:
+    """What came to these addresses on the chain of a block and is booked."""
+    return list(
+        uow.session.scalars(
+            select(Deposit).where(
+                Deposit.chain_id == block.chain_id,
+                Deposit.address.in_(sorted(addresses)),
+                Deposit.chain_state.in_(("confirmed", "finalized")),
+                Deposit.asset.is_not(None),
+            )
+        )
+    )
 
 
 def mark_swept(
@@ -104,32 +153,32 @@ def swept_in(uow: UnitOfWork, block: BlockView) -> list[Deposit]:
     )
 
 
-def add_transition(
-    uow: UnitOfWork, organisation_id: UUID, deposit_id: UUID, state: str, reason: str
-) -> None:
-    """Keep a change of state."""
-    add_transitions(uow, [(organisation_id, deposit_id, state, reason)])
+def change(row: Deposit, state: str, reason: str) -> Change:
+    """A change of state of a locked row, as it is now."""
+    return {name: getattr(row, name) for name in TOLD}, state, reason
 
 
-def add_transitions(uow: UnitOfWork, changes: Sequence[tuple[UUID, UUID, str, str]]) -> None:
-    """Keep changes of state: (organisation, deposit, state, reason), by one statement."""
+def add_transitions(uow: UnitOfWork, changes: Sequence[Change]) -> None:
+    """Keep changes of state, by one statement, and have them told."""
     if not changes:
         return
     uow.session.execute(
         insert(DepositTransition).values(
             [
                 {
-                    "organisation_id": organisation_id,
+                    "organisation_id": row["organisation_id"],
                     "id": uow.new_id(),
-                    "deposit_id": deposit_id,
+                    "deposit_id": row["id"],
                     "state": state,
                     "reason": reason,
                     "at": uow.now,
                 }
-                for organisation_id, deposit_id, state, reason in changes
+                for row, state, reason in changes
             ]
         )
     )
+    found = [event(*one) for one in changes]
+    announce(uow, [one for one in found if one is not None])
 
 
 def _columns(uow: UnitOfWork, block: BlockView, arrival: Arrival) -> dict[str, Any]:
@@ -151,7 +200,11 @@ def _columns(uow: UnitOfWork, block: BlockView, arrival: Arrival) -> dict[str, A
         "address": transfer.recipient,
         "address_kind": to.kind,
         "custody_code": to.custody_code,
-        "client_account": arrival.client_account,
+        "client_account": arrival.whose.client_account,
+        "customer_reference": arrival.whose.customer_reference,
+        "confirmations": arrival.terms.confirmations,
+        "level": arrival.terms.level,
+        "awaits": arrival.terms.why or None,
         "chain_state": "seen",
         "disposition": "unknown_token" if arrival.asset is None else "unscreened",
         "seen_at": uow.now,

@@ -1,6 +1,7 @@
 """What a transfer means to us, and the postings that follow. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Final, Literal
 from uuid import UUID
 
@@ -13,13 +14,16 @@ SUSPENSE: Final = "suspense:unscreened"
 QUARANTINE: Final = "quarantine"
 HOUSE_FUNDS: Final = "house:equity"
 
-Meaning = Literal["deposit", "sweep", "funding", "none"]
+Meaning = Literal["deposit", "sweep", "feed", "funding", "none"]
 Tokens = Mapping[tuple[UUID, bytes], str]
 """(organisation, contract) to the asset code that its policy gave the token."""
 
 
-def meaning(transfer: Transfer, watched: Mapping[bytes, Watched]) -> Meaning:
-    """What a transfer is to us: money in, our own sweep, gas money for the house, or neither.
+def meaning(
+    transfer: Transfer, watched: Mapping[bytes, Watched], feeds: Collection[bytes] = ()
+) -> Meaning:
+    """What a transfer is to us: money in, our own sweep, gas money for a deposit address (`feeds`:
+    the hashes of the transactions that we sent for that) or for the house, or none of them.
 
     What leaves a deposit address for anywhere but its own vault is not booked: nobody ordered it,
     so the difference shows in the reconciliation, freezes the account and alerts.
@@ -32,12 +36,22 @@ def meaning(transfer: Transfer, watched: Mapping[bytes, Watched]) -> Meaning:
     same_owner = source is not None and source.organisation_id == to.organisation_id
     if to.kind == "vault" and source is not None and source.kind == "deposit" and same_owner:
         return "sweep"
+    if may_feed(transfer, source, to) and transfer.tx_hash in feeds:
+        return "feed"
     return "deposit"
 
 
-def asset_of(
-    transfer: Transfer, organisation_id: UUID, tokens: Tokens, coin: str
-) -> str | None:
+def may_feed(transfer: Transfer, source: Watched | None, to: Watched | None) -> bool:
+    """Whether it can be gas money: coin of a spending key to a deposit address of its own house."""
+    return (
+        transfer.token is None
+        and (source is not None and source.kind == "spending")
+        and (to is not None and to.kind == "deposit")
+        and source.organisation_id == to.organisation_id
+    )
+
+
+def asset_of(transfer: Transfer, organisation_id: UUID, tokens: Tokens, coin: str) -> str | None:
     """The asset code of what moved, `coin` being the chain's own; None for a token that the policy
     does not name.
     """
@@ -46,10 +60,13 @@ def asset_of(
     return tokens.get((organisation_id, transfer.token))
 
 
-def arrival(block: BlockView, transfer: Transfer, to: Watched, asset: str) -> Posting:
-    """Custody against what is not screened yet."""
+def arrival(
+    block: BlockView, transfer: Transfer, to: Watched, asset: str, customer: str | None = None
+) -> Posting:
+    """Custody against what is not screened yet. `customer`: the reference of the address."""
     leg = Leg(to.custody_code, SUSPENSE, asset, transfer.units)
-    return _posting(block, transfer, to.organisation_id, "deposit", leg)
+    posting = _posting(block, transfer, to.organisation_id, "deposit", leg)
+    return posting if customer is None else replace(posting, memo=_of(customer, posting.memo))
 
 
 def funding(block: BlockView, transfer: Transfer, to: Watched, coin: str) -> Posting:
@@ -59,13 +76,20 @@ def funding(block: BlockView, transfer: Transfer, to: Watched, coin: str) -> Pos
 
 
 def move(block: BlockView, transfer: Transfer, source: Watched, to: Watched, asset: str) -> Posting:
-    """From one custody account of an organisation to another: nobody's claim changes."""
+    """From one custody account of an organisation to another: nobody's claim changes. A sweep, or
+    gas money for a deposit address.
+    """
     leg = Leg(to.custody_code, source.custody_code, asset, transfer.units)
     return _posting(block, transfer, to.organisation_id, "sweep", leg)
 
 
 def settlement(
-    organisation_id: UUID, deposit_id: UUID, account: str, asset: str, units: int
+    organisation_id: UUID,
+    deposit_id: UUID,
+    account: str,
+    asset: str,
+    units: int,
+    customer: str | None = None,
 ) -> Posting:
     """Out of suspense, to the client or into quarantine. Once a deposit: the key says so."""
     return Posting(
@@ -73,8 +97,12 @@ def settlement(
         key=f"settle:{deposit_id}",
         kind="deposit.settled",
         legs=(Leg(SUSPENSE, account, asset, units),),
-        memo={"deposit": str(deposit_id)},
+        memo=_of(customer, {"deposit": str(deposit_id)}),
     )
+
+
+def _of(customer: str | None, memo: Mapping[str, str]) -> Mapping[str, str]:
+    return memo if customer is None else {**memo, "customer": customer}
 
 
 def reversal(original: Posting) -> Posting:

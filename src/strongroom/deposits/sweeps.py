@@ -1,41 +1,54 @@
-"""Sweeps planned: what is cleared and final goes into the organisation's own vault, one
-transaction at a time. The signer checks all of it again by the clearances sent along.
+"""Sweeps planned: what is cleared and final goes into the organisation's own vault, when its
+schedule says so. The signer checks all of it again by the clearances sent along.
+
+By EIP-7702 many addresses in one transaction at a time; on a chain without it each address by
+itself (`leaf_sweeps.py`).
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from strongroom.auditlog import service as auditlog
 from strongroom.db import outbox
 from strongroom.db.database import UnitOfWork
+from strongroom.deposits import batches, leaf_sweeps, settings, sweepable
+from strongroom.deposits.leaf_sweeps import Mandate
 from strongroom.deposits.models import Deposit, Sweep
+from strongroom.deposits.schedule import EVERY_MOMENT
+from strongroom.deposits.sweepable import Item, Place
 from strongroom.identity import service as identity
 from strongroom.policy import service as policy
 from strongroom.policy.errors import NoneActive
 from strongroom.relay import service as relay
 from strongroom.relay.types import FeeCap
-from strongroom.screening import service as screening
 from strongroom.vaults import service as vaults
-from strongroom.wallets import service as wallets
-from strongroom.wallets.types import AddressView
-from strongroom_protocol.addresses import ZERO, checksum
 from strongroom_protocol.encoding import to_hex
 from strongroom_protocol.hashing import keccak256
 
 TOPIC: Final = "deposits.sweep"
-ITEMS_MAX: Final = 100
-"""Addresses in one transaction; the signer takes 200."""
-CLEARANCES_MAX: Final = 100
-"""Deposits of one address and token in one transaction: the signer's own bound."""
 TURNS_MAX: Final = 1_000
 RETRY_SECONDS: Final = 300
 """How long to wait after a sweep that was never mined, so that a refusal is not asked for ever."""
+LISTED_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SweepView:
+    """A sweep as people see it; `address` is there when it is of one address by itself."""
+
+    id: UUID
+    kind: str
+    state: str
+    address: bytes | None
+    deposits: int
+    planned_at: datetime
+    finished_at: datetime | None
 
 
 def plan_sweeps(uow: UnitOfWork) -> int:
@@ -61,61 +74,45 @@ def plan_sweeps(uow: UnitOfWork) -> int:
     return len(found)
 
 
-def plan_sweep(uow: UnitOfWork) -> UUID | None:
-    """Plan one sweep for the unit's organisation; its id, or None when there is nothing to do.
+def sweep_now(uow: UnitOfWork) -> None:
+    """Have the unit's organisation swept whatever its schedule says."""
+    key = f"{uow.organisation_id}:now:{uow.new_id()}"
+    outbox.enqueue(uow, TOPIC, key, {"now": True})
+    auditlog.append(uow, "deposits.sweep_asked", str(uow.organisation_id), {})
 
-    Only when its vault is active, its signed policy gives the mandate, and no sweep is under way.
+
+def plan_sweep(
+    uow: UnitOfWork, *, now: bool = False, set_code: Callable[[int], bool] = lambda _: True
+) -> UUID | None:
+    """Plan what the unit's organisation has to sweep; the newest sweep's id, or None when there is
+    nothing to do.
+
+    Only when its vault is active, its signed policy gives the mandate, and its schedule says so,
+    unless `now`. `set_code`: whether a chain has EIP-7702. Repeatable.
     """
-    if uow.organisation_id is None or _under_way(uow):
+    mandate = _mandate(uow, now=now)
+    if mandate is None:
         return None
-    vault = vaults.find(uow, uow.organisation_id)
-    if vault is None or vault.state != "active":
+    if not set_code(mandate.chain_id):
+        leaf_sweeps.go_on(uow, mandate)
+        due = mandate.schedule.is_due(uow.now, _last_planned(uow))
+        return leaf_sweeps.begin(uow, mandate) if due else None
+    if _under_way(uow) or not mandate.schedule.is_due(uow.now, _last_planned(uow)):
         return None
-    try:
-        bundle = policy.active(uow, uow.organisation_id).bundle
-    except NoneActive:
-        return None
-    if not bundle.sweep_mandate:
-        return None
-    rows = _in_turn(_sweepable(uow, vault.chain_id), _refused_in_a_row(uow))
-    addresses = {view.address: view for view in wallets.addresses(uow)}
-    items, taken = _items(uow, rows, addresses)
-    if not items:
-        return None
-    sweep_id = uow.new_id()
-    ref = keccak256(b"strongroom.sweep" + sweep_id.bytes)
-    used = {addresses[row.address] for row in taken}
-    payload = {
-        "organisation": to_hex(identity.organisation(uow).ref),
-        "items": items,
-        "delegate": sorted(view.index for view in used if view.delegated_at is None),
-    }
-    outgoing_id = relay.enqueue(
-        uow,
-        uow.organisation_id,
-        "sweep",
-        ref,
-        payload,
-        chain_id=vault.chain_id,
-        cap=FeeCap(bundle.max_fee_per_gas_wei, bundle.max_total_fee_wei),
+    return _plan_batch(uow, mandate)
+
+
+def list_sweeps(uow: UnitOfWork, after: UUID | None = None, limit: int = 50) -> list[SweepView]:
+    """The organisation's sweeps, newest first; `after` is the last id of the page before."""
+    found = uow.execute(
+        "SELECT s.id, s.kind, s.state, s.address, count(d.id), s.planned_at, s.finished_at"
+        " FROM sweep AS s LEFT JOIN deposit AS d"
+        " ON (d.organisation_id, d.sweep_id) = (s.organisation_id, s.id)"
+        " WHERE s.organisation_id = %s AND (%s::uuid IS NULL OR s.id < %s)"
+        " GROUP BY s.organisation_id, s.id ORDER BY s.id DESC LIMIT %s",
+        (uow.organisation_id, after, after, min(limit, LISTED_MAX + 1)),
     )
-    uow.session.add(
-        Sweep(
-            organisation_id=uow.organisation_id,
-            id=sweep_id,
-            chain_id=vault.chain_id,
-            ref=ref,
-            outgoing_id=outgoing_id,
-            state="planned",
-            planned_at=uow.now,
-        )
-    )
-    uow.session.flush()
-    for row in taken:
-        row.sweep_id = sweep_id
-    body = {"deposits": [str(row.id) for row in taken], "ref": to_hex(ref)}
-    auditlog.append(uow, "deposits.sweep_planned", str(sweep_id), body)
-    return sweep_id
+    return [SweepView(*row) for row in found]
 
 
 def release(uow: UnitOfWork, ref: bytes, address: bytes, token: bytes | None) -> int:
@@ -143,6 +140,88 @@ def release(uow: UnitOfWork, ref: bytes, address: bytes, token: bytes | None) ->
     return len(found)
 
 
+def _mandate(uow: UnitOfWork, *, now: bool) -> Mandate | None:
+    """What the organisation may sweep by, or None."""
+    if uow.organisation_id is None:
+        return None
+    vault = vaults.find(uow, uow.organisation_id)
+    if vault is None or vault.state != "active":
+        return None
+    try:
+        bundle = policy.active(uow, uow.organisation_id).bundle
+    except NoneActive:
+        return None
+    if not bundle.sweep_mandate:
+        return None
+    schedule = settings.schedule_of(uow, vault.chain_id)
+    return Mandate(
+        organisation_id=uow.organisation_id,
+        ref=identity.organisation(uow).ref,
+        chain_id=vault.chain_id,
+        schedule=EVERY_MOMENT if now else schedule,
+        price_max_wei=schedule.fee_cap_wei(bundle.max_fee_per_gas_wei),
+        fee_max_wei=bundle.max_total_fee_wei,
+        price_wei=relay.last_price_wei(uow, vault.chain_id),
+        feeds=bundle.gas is not None,
+    )
+
+
+def _plan_batch(uow: UnitOfWork, mandate: Mandate) -> UUID | None:
+    found = sweepable.places(uow, mandate.chain_id, mandate.schedule.minimums, batches.ITEMS_MAX)
+    items = sweepable.items(uow, mandate.chain_id, _in_turn(found, _refused_in_a_row(uow)))
+    gas_max = batches.gas_affordable(mandate.fee_max_wei, mandate.price_wei)
+    taken, delegates, gas = _fitting(items, gas_max)
+    if not taken:
+        return None
+    sweep_id = uow.new_id()
+    ref = keccak256(b"strongroom.sweep" + sweep_id.bytes)
+    payload = {
+        "organisation": to_hex(mandate.ref),
+        "items": [{"index": item.view.index, **item.fields()} for item in taken],
+        "delegate": delegates,
+    }
+    outgoing_id = relay.enqueue(
+        uow,
+        mandate.organisation_id,
+        "sweep",
+        ref,
+        payload,
+        chain_id=mandate.chain_id,
+        cap=FeeCap(mandate.price_max_wei, mandate.fee_max_wei),
+        gas=gas,
+    )
+    uow.session.add(
+        Sweep(
+            organisation_id=mandate.organisation_id,
+            id=sweep_id,
+            chain_id=mandate.chain_id,
+            ref=ref,
+            outgoing_id=outgoing_id,
+            state="planned",
+            planned_at=uow.now,
+            kind="batch",
+        )
+    )
+    uow.session.flush()
+    leaf_sweeps.bind(uow, sweep_id, ref, [row for item in taken for row in item.rows])
+    return sweep_id
+
+
+def _fitting(items: Sequence[Item], gas_max: int) -> tuple[list[Item], list[int], int]:
+    """As many items as the gas allows, the leaves that delegate along, and the gas they get."""
+    taken: list[Item] = []
+    delegates: set[int] = set()
+    gas = 0
+    for item in items:
+        fresh = delegates | ({item.view.index} if item.view.delegated_at is None else set())
+        coins = sum(each.token is None for each in (*taken, item))
+        wanted = batches.gas_of(coins, len(taken) + 1 - coins, len(fresh))
+        if wanted > gas_max:
+            break
+        taken, delegates, gas = [*taken, item], fresh, wanted
+    return taken, sorted(delegates), gas
+
+
 def _refused_in_a_row(uow: UnitOfWork) -> int:
     """How many of the newest sweeps came to nothing, one after the other."""
     states = uow.session.scalars(
@@ -154,122 +233,41 @@ def _refused_in_a_row(uow: UnitOfWork) -> int:
     return sum(1 for _ in takewhile(lambda state: state == "abandoned", states))
 
 
-def _in_turn(rows: list[Deposit], refused: int) -> list[Deposit]:
+def _in_turn(found: list[Place], refused: int) -> list[Place]:
     """All together; after a refusal one address and token at a time, each in its turn: what the
     signer refuses for one of them must not hold back the others for ever.
     """
-    places = sorted({(row.address, row.token or b"") for row in rows})
-    if not refused or not places:
-        return rows
-    place = places[refused % len(places)]
-    return [row for row in rows if (row.address, row.token or b"") == place]
+    if not refused or not found:
+        return found
+    ordered = sorted(found, key=lambda place: (place.address, place.token or b""))
+    return [ordered[refused % len(ordered)]]
 
 
-def _under_way(uow: UnitOfWork) -> bool:
-    """Close the sweep that is over; True while one runs or a failed one is too fresh."""
-    row = uow.session.scalars(
+def _last_planned(uow: UnitOfWork) -> datetime | None:
+    row = _newest(uow)
+    return None if row is None or row.state == "abandoned" else row.planned_at
+
+
+def _newest(uow: UnitOfWork) -> Sweep | None:
+    return uow.session.scalars(
         select(Sweep)
         .where(Sweep.organisation_id == uow.organisation_id)
         .order_by(Sweep.id.desc())
         .limit(1)
     ).one_or_none()
+
+
+def _under_way(uow: UnitOfWork) -> bool:
+    """Close the sweep that is over; True while one runs or a failed one is too fresh."""
+    row = _newest(uow)
     if row is None:
         return False
-    if row.state == "planned":
+    if row.state == "planned" and row.outgoing_id is not None:
         outgoing = relay.get(uow, row.organisation_id, row.outgoing_id)
-        if outgoing.state not in ("finalized", "failed", "cancelled"):
+        if outgoing.state not in leaf_sweeps.OVER:
             return True
-        _close(uow, row, mined=outgoing.mined_hash is not None)
+        leaf_sweeps.close(uow, row, mined=outgoing.mined_hash is not None)
     too_fresh = row.finished_at is not None and uow.now < row.finished_at + timedelta(
         seconds=RETRY_SECONDS
     )
     return row.state == "abandoned" and too_fresh
-
-
-def _close(uow: UnitOfWork, row: Sweep, *, mined: bool) -> None:
-    """Never mined: its deposits are free again. Mined, but some did not move: people must look,
-    since the signer counts them as swept.
-    """
-    row.state, row.finished_at = ("finished" if mined else "abandoned"), uow.now
-    left = uow.session.scalars(
-        select(Deposit).where(
-            Deposit.organisation_id == row.organisation_id,
-            Deposit.sweep_id == row.id,
-            Deposit.swept_at.is_(None),
-        )
-    ).all()
-    if mined and left:
-        screening.open_alert(
-            uow,
-            organisation_id=row.organisation_id,
-            kind="deposits.sweep_incomplete",
-            subject=str(row.id),
-            reference=str(row.id),
-            detail={"deposits": [str(deposit.id) for deposit in left]},
-        )
-    elif left:
-        uow.session.execute(
-            update(Deposit)
-            .where(
-                Deposit.organisation_id == row.organisation_id,
-                Deposit.sweep_id == row.id,
-                Deposit.swept_at.is_(None),
-            )
-            .values(sweep_id=None)
-        )
-    body = {"state": row.state, "left": len(left)}
-    auditlog.append(uow, "deposits.sweep_closed", str(row.id), body)
-
-
-def _sweepable(uow: UnitOfWork, chain_id: int) -> list[Deposit]:
-    """Credited, final, not swept, not planned, not frozen; oldest first, locked."""
-    frozen = {(view.custody_code, view.asset) for view in wallets.freezes(uow)}
-    found = uow.session.scalars(
-        select(Deposit)
-        .where(
-            Deposit.organisation_id == uow.organisation_id,
-            Deposit.chain_id == chain_id,
-            Deposit.disposition == "credited",
-            Deposit.chain_state == "finalized",
-            Deposit.address_kind == "deposit",
-            Deposit.swept_at.is_(None),
-            Deposit.sweep_id.is_(None),
-        )
-        .order_by(Deposit.id)
-        .limit(ITEMS_MAX * CLEARANCES_MAX)
-        .with_for_update()
-    )
-    return [row for row in found if (row.custody_code, row.asset) not in frozen]
-
-
-def _items(
-    uow: UnitOfWork, rows: Sequence[Deposit], addresses: dict[bytes, AddressView]
-) -> tuple[list[dict[str, Any]], list[Deposit]]:
-    """The signer's items, one an address and token, and the deposits that they take along."""
-    groups: defaultdict[tuple[bytes, bytes | None], list[Deposit]] = defaultdict(list)
-    clearances: dict[UUID, dict[str, Any]] = {}
-    for row in rows:
-        key = (row.address, row.token)
-        if row.address not in addresses or row.screening_request_id is None:
-            continue
-        group = groups.get(key, [])
-        if len(group) == CLEARANCES_MAX or (not group and len(groups) == ITEMS_MAX):
-            continue
-        view = screening.clearance(uow, row.screening_request_id)
-        if view.document is None or view.signature is None:
-            continue
-        clearances[row.id] = {
-            "document": dict(view.document),
-            "signature": to_hex(view.signature),
-        }
-        groups[key].append(row)
-    items = [
-        {
-            "index": addresses[address].index,
-            "token": checksum(token or ZERO),
-            "units": str(sum(row.units for row in group)),
-            "clearances": [clearances[row.id] for row in group],
-        }
-        for (address, token), group in groups.items()
-    ]
-    return items, [row for group in groups.values() for row in group]

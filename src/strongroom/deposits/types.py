@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from strongroom.deposits.terms import Level
+
 ChainState = Literal["seen", "confirmed", "finalized", "orphaned"]
 Disposition = Literal["unscreened", "credited", "quarantined", "unknown_token", "reversed"]
 
@@ -34,3 +36,9 @@ class DepositView:
     settled_at: datetime | None
     finalized_at: datetime | None
     swept_at: datetime | None
+    customer_reference: str | None = None
+    confirmations: int = 0
+    level: Level = "confirmed"
+    awaits: str | None = None
+    """What its credit waits for, and why; None when nothing is awaited."""
+    held: str | None = None

@@ -178,6 +178,21 @@ def latest_hash(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> by
 
 
 def request_cancel(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> None:
+def last_price_wei(uow: UnitOfWork, chain_id: int) -> int | None:
+    """What a unit of gas was last offered on a chain, in wei; None before the first attempt."""
+    return uow.session.scalars(
+        select(OutgoingAttempt.max_fee_per_gas_wei)
+        .join(
+            Outgoing,
+            (Outgoing.organisation_id == OutgoingAttempt.organisation_id)
+            & (Outgoing.id == OutgoingAttempt.outgoing_id),
+        )
+        .where(Outgoing.chain_id == chain_id)
+        .order_by(OutgoingAttempt.planned_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
     """Ask for a same-nonce self-send in its place. What happened is what is mined.
 
     Raises OutgoingUnknown, NotCancellable.

@@ -58,6 +58,12 @@ class TokenTaken(Conflict):
     code = "wallets.token_taken"
 
 
+class ReferenceTaken(Conflict):
+    """The customer reference has an address already; it keeps it for ever."""
+
+    code = "wallets.reference_taken"
+
+
 class AccountNameInvalid(Invalid):
     """Credits go to client accounts only."""
 

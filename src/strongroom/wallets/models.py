@@ -58,6 +58,10 @@ class WalletAddress(Base):
     delegated_at: Mapped[datetime | None]
     """When a finalized sweep set the EIP-7702 delegate; until then sweeps authorise it."""
     created_at: Mapped[datetime]
+    customer_reference: Mapped[str | None]
+    """The customer it was given to: one address a reference, for ever."""
+    reuse: Mapped[str]
+    """Deposits after the first: credit them, or hold them until people accept."""
 
 
 class WatchedAddress(Base):

@@ -3,8 +3,8 @@
 Nothing here talks to the signer or a node: the caller brings what they said.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -26,16 +26,24 @@ from strongroom.wallets.errors import (
     IndexTaken,
     PoolEmpty,
     ProvenanceInvalid,
+    ReferenceTaken,
 )
 from strongroom.wallets.freezes import freeze, freezes, is_frozen, lift_freeze
 from strongroom.wallets.models import WalletAccount, WalletAddress
 from strongroom.wallets.rules import custody_code
-from strongroom.wallets.types import AccountView, AddressView, Officers, Provenance
+from strongroom.wallets.types import (
+    AccountView,
+    AddressView,
+    Attribution,
+    Officers,
+    Provenance,
+    Reuse,
+)
 from strongroom.wallets.watching import (
     activate,
     allow_token,
+    attributions,
     begun,
-    client_accounts,
     complete,
     complete_after,
     holdings,
@@ -57,8 +65,8 @@ __all__ = [
     "activate",
     "addresses",
     "allow_token",
+    "attributions",
     "begun",
-    "client_accounts",
     "complete",
     "complete_after",
     "custody_code",
@@ -199,12 +207,15 @@ def new_address(
     attest_key: bytes,
     label: str,
     client_account: str = TREASURY,
+    customer_reference: str | None = None,
+    reuse: Reuse = "credit",
 ) -> AddressView:
     """Give out the address at the organisation's next index, and watch it from now on.
 
     `provenance` is what the signer said of that index, asked before this unit; `attest_key` the
-    20-byte address of the signer's attest key. Raises ProvenanceInvalid, IndexTaken (ask for the
-    next index again), AccountUnknown, AccountNameInvalid.
+    20-byte address of the signer's attest key. `customer_reference`: the customer it is for, who
+    keeps it for ever. Raises ProvenanceInvalid, IndexTaken (ask for the next index again),
+    AccountUnknown, AccountNameInvalid, ReferenceTaken.
     """
     if not client_account.startswith("client:"):
         raise AccountNameInvalid("Deposits are credited to client accounts: client:<name>.")
@@ -221,24 +232,10 @@ def new_address(
     )
     if provenance.root != row.manifest_root:
         raise ProvenanceInvalid("The signer's manifest is another than the one registered here.")
+    _check_reference(uow, customer_reference)
     _claim_index(uow, row, provenance.index)
-    address = WalletAddress(
-        organisation_id=row.organisation_id,
-        id=uow.new_id(),
-        account_id=row.id,
-        chain_id=row.chain_id,
-        address_index=provenance.index,
-        path=provenance.path,
-        address=provenance.address,
-        label=label,
-        client_account=client_account,
-        manifest_proof=list(provenance.proof),
-        manifest_root=provenance.root,
-        manifest_count=row.manifest_count,
-        provenance_signature=provenance.signature,
-        delegated_at=None,
-        created_at=uow.now,
-    )
+    whose = Attribution(client_account, customer_reference, reuse)
+    address = _address(uow, row, provenance, label, whose)
     uow.session.add(address)
     watch(
         uow,
@@ -256,19 +253,27 @@ def new_address(
         "path": provenance.path,
         "address": "0x" + provenance.address.hex(),
         "label": label,
+        "customer_reference": customer_reference,
+        "reuse": reuse,
         "addresses_left": left,
     }
     auditlog.append(uow, "wallets.address_given_out", str(address.id), body)
     return _view(address)
 
 
-def addresses(uow: UnitOfWork) -> list[AddressView]:
-    """The organisation's deposit addresses by index."""
-    own = WalletAddress.organisation_id == uow.organisation_id
-    found = uow.session.scalars(
-        select(WalletAddress).where(own).order_by(WalletAddress.address_index)
-    )
-    return [_view(row) for row in found]
+def addresses(
+    uow: UnitOfWork,
+    *,
+    among: Collection[bytes] | None = None,
+    customer_reference: str | None = None,
+) -> list[AddressView]:
+    """The organisation's deposit addresses by index; or those `among` some, or a customer's."""
+    query = select(WalletAddress).where(WalletAddress.organisation_id == uow.organisation_id)
+    if among is not None:
+        query = query.where(WalletAddress.address.in_(sorted(among)))
+    if customer_reference is not None:
+        query = query.where(WalletAddress.customer_reference == customer_reference)
+    return [_view(row) for row in uow.session.scalars(query.order_by(WalletAddress.address_index))]
 
 
 def _account(uow: UnitOfWork) -> WalletAccount:
@@ -280,6 +285,47 @@ def _account(uow: UnitOfWork) -> WalletAccount:
             "The organisation has no account yet: run the key ceremony and register its output."
         )
     return row
+
+
+def _address(
+    uow: UnitOfWork, row: WalletAccount, provenance: Provenance, label: str, whose: Attribution
+) -> WalletAddress:
+    return WalletAddress(
+        organisation_id=row.organisation_id,
+        id=uow.new_id(),
+        account_id=row.id,
+        chain_id=row.chain_id,
+        address_index=provenance.index,
+        path=provenance.path,
+        address=provenance.address,
+        label=label,
+        client_account=whose.client_account,
+        manifest_proof=list(provenance.proof),
+        manifest_root=provenance.root,
+        manifest_count=row.manifest_count,
+        provenance_signature=provenance.signature,
+        delegated_at=None,
+        created_at=uow.now,
+        customer_reference=whose.customer_reference,
+        reuse=whose.reuse,
+    )
+
+
+def _check_reference(uow: UnitOfWork, customer_reference: str | None) -> None:
+    """Check: nobody else's. Of two requests at once the index lets one through."""
+    if customer_reference is None:
+        return
+    found = uow.session.scalars(
+        select(WalletAddress.address).where(
+            WalletAddress.organisation_id == uow.organisation_id,
+            WalletAddress.customer_reference == customer_reference,
+        )
+    ).one_or_none()
+    if found is not None:
+        raise ReferenceTaken(
+            f"{customer_reference} has the address 0x{found.hex()} already and keeps it for ever; "
+            "give that one out again, or name another reference."
+        )
 
 
 def _claim_index(uow: UnitOfWork, row: WalletAccount, index: int) -> None:
@@ -340,4 +386,6 @@ def _view(row: WalletAddress) -> AddressView:
         manifest_count=row.manifest_count,
         created_at=row.created_at,
         delegated_at=row.delegated_at,
+        customer_reference=row.customer_reference,
+        reuse=cast("Reuse", row.reuse),
     )

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 AddressKind = Literal["deposit", "vault", "relay", "spending"]
+Reuse = Literal["credit", "hold"]
+"""A deposit after the first to one address: credited like it, or held until people accept it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,17 @@ class AddressView:
     manifest_count: int
     created_at: datetime
     delegated_at: datetime | None = None
+    customer_reference: str | None = None
+    reuse: Reuse = "credit"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Whose money comes to an address, and what a second payment to it is."""
+
+    client_account: str
+    customer_reference: str | None
+    reuse: Reuse
 
 
 @dataclass(frozen=True, slots=True)

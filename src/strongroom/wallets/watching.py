@@ -18,6 +18,7 @@ from strongroom.wallets.models import WalletAddress, WatchedAddress, WatchedToke
 from strongroom.wallets.rules import custody_code
 from strongroom.wallets.types import (
     AddressKind,
+    Attribution,
     Holding,
     LateScan,
     TokenView,
@@ -294,14 +295,20 @@ def record_scan(uow: UnitOfWork, chain_id: int, address: bytes, height: int) -> 
     )
 
 
-def client_accounts(uow: UnitOfWork, addresses: Iterable[bytes]) -> dict[bytes, str]:
-    """The client account that each deposit address is credited to."""
+def attributions(uow: UnitOfWork, addresses: Iterable[bytes]) -> dict[bytes, Attribution]:
+    """Whose money comes to each of these deposit addresses."""
     found = uow.session.execute(
-        select(WalletAddress.address, WalletAddress.client_account).where(
-            WalletAddress.address.in_(sorted(addresses))
-        )
+        select(
+            WalletAddress.address,
+            WalletAddress.client_account,
+            WalletAddress.customer_reference,
+            WalletAddress.reuse,
+        ).where(WalletAddress.address.in_(sorted(addresses)))
     )
-    return {row.address: row.client_account for row in found}
+    return {
+        row.address: Attribution(row.client_account, row.customer_reference, row.reuse)
+        for row in found
+    }
 
 
 def record_delegation(uow: UnitOfWork, address: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Jobs of deposits: act on a verdict, plan sweeps."""
+"""Jobs of deposits: act on a verdict, look again at what waits, plan sweeps."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,17 +14,33 @@ from strongroom_protocol.encoding import from_hex
 
 SWEEP_SECONDS: Final = 5
 """How often organisations are asked whether they have something to sweep."""
+LOOK_SECONDS: Final = 2
+"""How often deposits that wait for depth, or for their token's name, are looked at."""
 
 
 def settle(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
-    """A verdict about a deposit came."""
-    key = services.config.screener_public_key
-    if key is None:
-        raise ConfigurationInvalid(
-            "STRONGROOM_SCREENER_PUBLIC_KEY is not set, so no clearance can be believed; give the "
-            "64 hex digits that `strongroom screener key` prints."
-        )
-    deposits.settle(uow, UUID(payload["deposit_id"]), key)
+    """A verdict about a deposit came, or its block is deep enough now."""
+    deposits.settle(uow, UUID(payload["deposit_id"]), _screener_key(services))
+
+
+def accept(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """People took a deposit that was held."""
+    deposit_id = UUID(payload["deposit_id"])
+    deposits.accept(uow, deposit_id, payload["by"])
+    deposits.settle(uow, deposit_id, _screener_key(services))
+
+
+def look(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """A job of the house: time has passed, and blocks with it."""
+    del payload, services
+    deposits.look(uow)
+    deposits.look_named(uow)
+
+
+def named(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """An organisation's policy names a token of which deposits were kept."""
+    del payload, services
+    deposits.book_named(uow)
 
 
 def plan_sweeps(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
@@ -35,8 +51,11 @@ def plan_sweeps(uow: UnitOfWork, payload: Mapping[str, Any], services: Services)
 
 def sweep(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
     """One organisation plans its next sweep."""
-    del payload, services
-    deposits.plan_sweep(uow)
+    deposits.plan_sweep(
+        uow,
+        now=bool(payload.get("now")),
+        set_code=lambda chain_id: services.config.chain(chain_id).set_code,
+    )
 
 
 def release(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
@@ -51,10 +70,26 @@ def release(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> 
     )
 
 
+def _screener_key(services: Services) -> bytes:
+    key = services.config.screener_public_key
+    if key is None:
+        raise ConfigurationInvalid(
+            "STRONGROOM_SCREENER_PUBLIC_KEY is not set, so no clearance can be believed; give the "
+            "64 hex digits that `strongroom screener key` prints."
+        )
+    return key
+
+
 HANDLERS: dict[str, Handler] = {
+    "deposits.accept": accept,
+    "deposits.look": look,
+    "deposits.named": named,
     "deposits.settle": settle,
     "deposits.plan_sweeps": plan_sweeps,
     "deposits.sweep": sweep,
     "deposits.release": release,
 }
-JOBS = (Job("deposits.plan_sweeps", every_seconds=SWEEP_SECONDS),)
+JOBS = (
+    Job("deposits.plan_sweeps", every_seconds=SWEEP_SECONDS),
+    Job("deposits.look", every_seconds=LOOK_SECONDS),
+)

@@ -16,6 +16,7 @@ from strongroom.api.shapes import (
     Hash32,
     Page,
     PageSize,
+    Reference,
     Shown,
     SignatureHex,
     Strict,
@@ -24,7 +25,7 @@ from strongroom.api.shapes import (
 from strongroom.db import outbox
 from strongroom.db.database import UnitOfWork
 from strongroom.deposits import service as deposits
-from strongroom.deposits.types import DepositView
+from strongroom.deposits.types import DepositView, Disposition
 from strongroom.identity import service as identity
 from strongroom.identity.types import Role
 from strongroom_protocol.addresses import checksum, parse_address
@@ -35,7 +36,9 @@ router = APIRouter(prefix="/deposits", tags=["deposits"])
 
 
 class DepositOut(Shown):
-    """A transfer to one of the organisation's addresses. `asset` is null for unlisted tokens."""
+    """A transfer to one of the organisation's addresses. `asset` is null for unlisted tokens;
+    `awaits` says what its credit waits for and why, null when for nothing but screening.
+    """
 
     id: UUID
     state: str
@@ -46,6 +49,10 @@ class DepositOut(Shown):
     units: str
     address: str
     account: str
+    customer_reference: str | None
+    confirmations: int
+    level: str
+    awaits: str | None
     payer: str
     tx_hash: str
     height: int
@@ -70,6 +77,10 @@ class DepositOut(Shown):
             units=str(view.units),
             address=checksum(view.address),
             account=view.client_account.removeprefix("client:"),
+            customer_reference=view.customer_reference,
+            confirmations=view.confirmations,
+            level=view.level,
+            awaits=view.awaits,
             payer=checksum(view.payer),
             tx_hash="0x" + view.tx_hash.hex(),
             height=view.height,
@@ -81,9 +92,20 @@ class DepositOut(Shown):
 
 
 @router.get("")
-def listing(query: Reading, after: After = None, limit: PageSize = 50) -> Page[DepositOut]:
-    """Deposits, newest first."""
-    rows = query.run(lambda uow: deposits.list_deposits(uow, after=after, limit=limit + 1))
+def listing(
+    query: Reading,
+    customer_reference: Reference | None = None,
+    address: AddressText | None = None,
+    disposition: Disposition | None = None,
+    after: After = None,
+    limit: PageSize = 50,
+) -> Page[DepositOut]:
+    """Deposits, newest first; of one customer, to one address, or of one disposition."""
+    to = None if address is None else parse_address(address)
+    which = deposits.Which(customer_reference, to, disposition)
+    rows = query.run(
+        lambda uow: deposits.list_deposits(uow, after=after, limit=limit + 1, which=which)
+    )
     return page(rows, limit, DepositOut.of, lambda row: row.id)
 
 
@@ -131,6 +153,22 @@ def release(body: SweepReleaseIn, command: Posting) -> Response:
         return SweepReleaseOut(ref=body.ref, released=True)
 
     return command.act(outside, record, status=202)
+
+
+@router.post(
+    "/{deposit_id}/acceptance",
+    response_model=DepositOut,
+    status_code=202,
+    dependencies=[Depends(needs(Role.ADMINISTRATOR, Role.OWNER))],
+)
+def accept(deposit_id: UUID, command: Posting) -> Response:
+    """Take a second payment to a single-use address: it is credited once its terms are met."""
+
+    def work(uow: UnitOfWork) -> DepositOut:
+        deposits.ask_accept(uow, deposit_id, "deposits.accept")
+        return DepositOut.of(deposits.get(uow, deposit_id))
+
+    return command.run(work, status=202)
 
 
 @router.get("/{deposit_id}")

@@ -1,7 +1,7 @@
 """Deposit addresses and the vault."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from strongroom.api.command import Posting
 from strongroom.api.query import Reading
 from strongroom.api.security import needs
-from strongroom.api.shapes import AccountName, Name, Page, Shown, Strict
+from strongroom.api.shapes import AccountName, Name, Page, Reference, Shown, Strict
 from strongroom.db.database import UnitOfWork
 from strongroom.identity import service as identity
 from strongroom.identity.types import Role
@@ -29,6 +29,10 @@ class AddressIn(Strict):
 
     label: Name
     account: AccountName = "treasury"
+    customer_reference: Reference | None = None
+    """The customer it is for, who keeps it for ever: one address a reference."""
+    reuse: Literal["credit", "hold"] = "credit"
+    """What a second payment is: credited like the first, or held until it is accepted."""
 
 
 class AddressOut(Shown):
@@ -40,6 +44,8 @@ class AddressOut(Shown):
     address: str
     label: str
     account: str
+    customer_reference: str | None
+    reuse: str
     provenance_signature: str
     manifest_proof: list[str]
     manifest_root: str
@@ -56,6 +62,8 @@ class AddressOut(Shown):
             address=checksum(view.address),
             label=view.label,
             account=view.client_account.removeprefix("client:"),
+            customer_reference=view.customer_reference,
+            reuse=view.reuse,
             provenance_signature=to_hex(view.provenance_signature),
             manifest_proof=[to_hex(node) for node in view.manifest_proof],
             manifest_root=to_hex(view.manifest_root),
@@ -122,6 +130,8 @@ def new_address(body: AddressIn, command: Posting) -> Response:
             attest_key=attest,
             label=body.label,
             client_account=f"client:{body.account}",
+            customer_reference=body.customer_reference,
+            reuse=body.reuse,
         )
         return AddressOut.of(view)
 
@@ -129,11 +139,14 @@ def new_address(body: AddressIn, command: Posting) -> Response:
 
 
 @router.get("/addresses")
-def list_addresses(query: Reading) -> Page[AddressOut]:
-    """Every address given out, by index."""
-    return query.run(
-        lambda uow: Page(items=[AddressOut.of(view) for view in wallets.addresses(uow)], next=None)
-    )
+def list_addresses(query: Reading, customer_reference: Reference | None = None) -> Page[AddressOut]:
+    """Every address given out, by index; or a customer's."""
+
+    def look(uow: UnitOfWork) -> Page[AddressOut]:
+        found = wallets.addresses(uow, customer_reference=customer_reference)
+        return Page(items=[AddressOut.of(view) for view in found], next=None)
+
+    return query.run(look)
 
 
 @router.post("/vault", response_model=VaultOut, status_code=202, dependencies=TREASURY)

@@ -5,7 +5,7 @@ from uuid import UUID
 from strongroom.db.actor import system
 from strongroom.deposits import service as deposits
 from strongroom.deposits import sweeps
-from strongroom.deposits.models import Deposit
+from strongroom.deposits.sweepable import Place
 from strongroom.deposits.sweeps import RETRY_SECONDS
 from strongroom.wallets import service as wallets
 from tests.factories.chain_stage import ETH, TUSD, VAULT
@@ -256,9 +256,9 @@ def test_what_the_administrators_released_is_planned_again(flow: Flow):
 
 def test_one_deposit_that_the_signer_refuses_does_not_hold_back_the_others():
     """P10: after a refusal each address has its turn alone, so every good one gets through."""
-    rows = [Deposit(address=bytes([n]) * 20, token=None, units=n) for n in (3, 1, 2)]
+    rows = [Place(bytes([n]) * 20, None, ETH) for n in (3, 1, 2)]
     assert sweeps._in_turn(rows, 0) == rows
     turns = [sweeps._in_turn(rows, refused) for refused in range(1, 4)]
-    assert sorted(row.units for turn in turns for row in turn) == [1, 2, 3]
+    assert sorted(row.address[0] for turn in turns for row in turn) == [1, 2, 3]
     assert all(len(turn) == 1 for turn in turns)
     assert sweeps._in_turn([], 5) == []
