@@ -1,38 +1,39 @@
-"""`strongroom indexer`: follow the chain; say where it stands; let a halted one go on."""
+"""`strongroom indexer`: follow the chains; say where it stands, what was believed; read again."""
 
 import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from strongroom.bootstrap.indexer import build
+from strongroom.cli import indexer_commands as commands
 from strongroom.config import Config
-from strongroom.db.actor import system
-from strongroom.db.database import Database
-from strongroom.indexer import service
 from strongroom.kit import log
-from strongroom.kit.clock import SystemClock
 from strongroom.kit.errors import StrongroomError
+
+_COMMANDS: Final[Mapping[str | None, Callable[[Config, argparse.Namespace], int]]] = {
+    "status": commands.status,
+    "resume": commands.resume,
+    "rescan": commands.rescan,
+    "believed": commands.believed,
+    "check": commands.check,
+}
 
 
 def run(args: list[str]) -> int:
     """Run the indexer, or one of its commands; 0 when it went well, 1 when not."""
     options = _parser().parse_args(args)
-    config = Config.from_environment()
     try:
-        if options.command == "status":
-            return _status(config)
-        if options.command == "resume":
-            return _resume(config, options.reason)
-        return _serve(config)
+        config = Config.from_environment()
+        return _COMMANDS.get(options.command, _serve)(config, options)
     except StrongroomError as error:
         print(f"strongroom indexer: {error.message}", file=sys.stderr)
         return 1
 
 
-def _serve(config: Config) -> int:
+def _serve(config: Config, _: argparse.Namespace) -> int:
     log.configure("indexer", json=config.log_json)
     process = build(config)
     stop = threading.Event()
@@ -42,48 +43,35 @@ def _serve(config: Config) -> int:
     return 0
 
 
-def _status(config: Config) -> int:
-    with _database(config) as database, database.read(None, system("indexer-command")) as uow:
-        cursor = service.status(uow, config.chain().chain_id)
-    print(
-        f"chain {cursor.chain_id}: read up to block {cursor.height} (0x{cursor.block_hash.hex()})"
-    )
-    print(f"  booked up to {cursor.confirmed_height}, safe {cursor.safe_height}, ", end="")
-    print(f"final {cursor.finalized_height}, balances read at {cursor.balances_height}")
-    print(f"  started at {cursor.start_height}, epoch {cursor.epoch}, {cursor.updated_at:%c} UTC")
-    if cursor.halted_reason is not None:
-        print(f"  HALTED: {cursor.halted_reason}")
-        return 1
-    return 0
-
-
-def _resume(config: Config, reason: str) -> int:
-    with _database(config) as database, database.unit(None, system("indexer-command")) as uow:
-        cursor = service.resume(uow, config.chain().chain_id, reason)
-    print(f"chain {cursor.chain_id}: goes on above block {cursor.height}")
-    return 0
-
-
-@contextmanager
-def _database(config: Config) -> Iterator[Database]:
-    database = Database(
-        config.require_database_url(),
-        clock=SystemClock(),
-        pool_size=1,
-        application_name="strongroom-indexer-command",
-    )
-    try:
-        yield database
-    finally:
-        database.close()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="strongroom indexer", description="Follow the chain; without a command, serve."
+        prog="strongroom indexer", description="Follow the chains; without a command, serve."
     )
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser("status", help="where the indexer stands; 1 when it is halted")
-    resume = commands.add_parser("resume", help="let a halted indexer go on")
+
+    def add(name: str, help_text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help_text)
+        made.add_argument("--chain", type=int, help="its number, where several are configured")
+        return made
+
+    add("status", "where each chain's indexer stands, and its nodes; 1 when one is halted")
+    resume = add("resume", "let a halted indexer go on")
     resume.add_argument("--reason", required=True, help="what was found out; kept in the log")
+    resume.add_argument(
+        "--agreed",
+        type=int,
+        metavar="HEIGHT",
+        help="the last block that all nodes agree on: what is above it is taken back, final or not",
+    )
+    rescan = add("rescan", "read final blocks again, and book what was missed")
+    rescan.add_argument("--from", type=int, required=True, dest="first", metavar="HEIGHT")
+    rescan.add_argument("--to", type=int, required=True, dest="last", metavar="HEIGHT")
+    rescan.add_argument("--address", help="only for this watched address")
+    rescan.add_argument("--no-wait", action="store_true", help="ask for it, and do not watch it")
+    then = add("believed", "blocks, transfers and balances as they were believed at a moment")
+    then.add_argument("--at", required=True, help="for example 2026-03-01T12:00:00Z")
+    then.add_argument("--below", type=int, metavar="HEIGHT", help="older rows")
+    check = add("check", "books beside chain for one address, with where a difference began")
+    check.add_argument("--address", required=True)
+    check.add_argument("--height", type=int, help="a final block; the newest one if not given")
     return parser

@@ -184,8 +184,8 @@ class BalanceReader:
     ) -> None:
         _insert(uow, self._chain_id, header, part, readings)
         for holding, found in ranges:
-            _insert_range(uow, self._chain_id, header.height, holding, found)
-        key = f"{self._chain_id}:{header.height}" + (f":{part}" if part else "")
+            _insert_range(uow, self._chain_id, header, holding, found)
+        key = f"{self._chain_id}:{header.hash.hex()}" + (f":{part}" if part else "")
         payload = {
             "chain_id": self._chain_id,
             "height": header.height,
@@ -248,15 +248,16 @@ def _insert(
 
 
 def _insert_range(
-    uow: UnitOfWork, chain_id: int, height: int, holding: Holding, found: Range
+    uow: UnitOfWork, chain_id: int, header: Header, holding: Holding, found: Range
 ) -> None:
     uow.execute(
-        "INSERT INTO chain_difference (chain_id, height, address, asset, equal_height,"
-        " differs_height, told, found_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+        "INSERT INTO chain_difference (chain_id, height, block_hash, address, asset, equal_height,"
+        " differs_height, told, found_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT DO NOTHING",
         (
             chain_id,
-            height,
+            header.height,
+            header.hash,
             holding.address,
             holding.asset,
             found.equal_height,

@@ -99,8 +99,10 @@ class Inspector:
         code = wallets.custody_code(self._chain_id, holding.address)
         with self._database.read(None, ACTOR) as uow:
             found = uow.execute(
-                "SELECT height, units FROM chain_balance WHERE chain_id = %s AND address = %s"
-                " AND asset = %s AND height < %s ORDER BY height DESC LIMIT 8",
+                "SELECT height, units FROM chain_balance AS r WHERE chain_id = %s AND address = %s"
+                " AND asset = %s AND height < %s AND NOT EXISTS (SELECT FROM chain_block AS b"
+                "  WHERE b.chain_id = r.chain_id AND b.block_hash = r.block_hash"
+                "  AND b.orphaned_at IS NOT NULL) ORDER BY height DESC LIMIT 8",
                 (self._chain_id, holding.address, holding.asset, height),
             ).fetchall()
             for at, units in found:

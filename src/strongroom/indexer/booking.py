@@ -4,7 +4,7 @@ Each method is one unit of work and gives the new cursor. The cursor's compare-a
 it locks the row, so of two indexers one waits here and then finds itself refused.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -121,13 +121,18 @@ class BlockBooks:
             if row is None or row.block_hash != cursor.block_hash:
                 raise ForkChanged(f"Block {cursor.height} of the cursor is not stored.")
             booked = cursor.confirmed_height >= cursor.height
+            # Blocks between two stored ones were final when they were read, and touch nothing.
+            below = repository.canonical_below(uow, self._chain_id, cursor.height)
+            height, block_hash = cursor.height - 1, row.parent_hash
+            if below is not None and below.height < height:
+                height, block_hash = below.height, below.block_hash
             moved = move_cursor(
                 uow,
                 cursor,
-                height=cursor.height - 1,
-                block_hash=row.parent_hash,
-                confirmed_height=min(cursor.confirmed_height, cursor.height - 1),
-                safe_height=min(cursor.safe_height, cursor.height - 1),
+                height=height,
+                block_hash=block_hash,
+                confirmed_height=min(cursor.confirmed_height, height),
+                safe_height=min(cursor.safe_height, height),
             )
             repository.set_orphaned(uow, row)
             if row.touched:
@@ -196,6 +201,25 @@ class BlockBooks:
             book(uow, bookings)
         return moved
 
+    def add_again(
+        self,
+        cursor: Cursor,
+        blocks: Sequence[IndexedBlock],
+        record: Callable[[UnitOfWork, int], None],
+    ) -> Cursor:
+        """Add to final blocks what was missed in them; `record` is told how many rows were new.
+
+        Raises ForkChanged when a block is not the final one known here.
+        """
+        with self._database.unit(None, ACTOR) as uow:
+            moved = move_cursor(uow, cursor)
+            bookings = [b for block in blocks for b in self._add_late_block(uow, moved, block)]
+            added = {id(b.block): b.block for b in bookings}.values()
+            record(uow, sum(len(view.transfers) + len(view.transactions) for view in added))
+            book(uow, bookings)
+        crash_point("indexer.again.after")
+        return moved
+
     def _take_up(self, uow: UnitOfWork, height: int, watched: Container[bytes]) -> None:
         waiting = wallets.pending(uow, self._chain_id)
         if any(address not in watched for address in waiting):
@@ -261,6 +285,8 @@ class BlockBooks:
             ),
             transactions=tuple(t for t in block.view.transactions if (row.id, t.index) in seen),
         )
+        if not view.transfers and not view.transactions:
+            return []  # all of it was known
         self._see(uow, view)
         bookings: list[Booking] = []
         if height <= cursor.confirmed_height:

@@ -4,6 +4,7 @@ A step does one thing: take over, take a fork back, finalize, scan late, read on
 knows besides the database it can forget: after any crash the cursor says where to go on.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from strongroom.chain.errors import WrongChain
@@ -19,7 +20,8 @@ from strongroom.indexer.errors import (
     WatchedChanged,
 )
 from strongroom.indexer.fetch_thread import RANGE_BLOCKS, Ahead, FetchThread
-from strongroom.indexer.types import Cursor, Tip
+from strongroom.indexer.rescan import Rescanner
+from strongroom.indexer.types import Cursor, IndexedBlock, Tip
 from strongroom.kit.log import logger
 from strongroom.kit.metrics import counter, gauge
 from strongroom.wallets import service as wallets
@@ -58,6 +60,7 @@ class Follower:
         self._ahead = Ahead(thread, chain_id)
         self._leadership = leadership
         self._balances = balances
+        self._rescans = Rescanner(database, books, chain_id)
         self._chain_id = chain_id
         self._start_height = start_height
         self._epoch: int | None = None
@@ -110,7 +113,17 @@ class Follower:
             return True
         if tip.latest.height > cursor.height:
             return self._read_on(cursor, tip)
-        return self._take_up(cursor) or self._read_balances(cursor)
+        return self._take_up(cursor) or self._rescan(cursor) or self._read_balances(cursor)
+
+    def _rescan(self, cursor: Cursor) -> bool:
+        self._cursor = self._rescans.step(cursor, self._watched, self._read_again)
+        return self._cursor is not cursor
+
+    def _read_again(
+        self, first: int, last: int, watched: Mapping[bytes, AddressKind]
+    ) -> Sequence[IndexedBlock]:
+        blocks = self._thread.read(self._thread.fetcher.blocks(first, last))
+        return self._thread.read(self._ahead.reader.index(blocks, watched))
 
     def _read_balances(self, cursor: Cursor) -> bool:
         self._cursor = self._balances.read(cursor)

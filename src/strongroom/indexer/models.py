@@ -111,7 +111,7 @@ class ChainBalance(Base):
 
     chain_id: Mapped[int] = mapped_column(primary_key=True)
     height: Mapped[int] = mapped_column(primary_key=True)
-    block_hash: Mapped[bytes]
+    block_hash: Mapped[bytes] = mapped_column(primary_key=True)
     address: Mapped[bytes] = mapped_column(primary_key=True)
     asset: Mapped[str] = mapped_column(primary_key=True)
     token: Mapped[bytes | None]
@@ -146,6 +146,7 @@ class ChainDifference(Base):
 
     chain_id: Mapped[int] = mapped_column(primary_key=True)
     height: Mapped[int] = mapped_column(primary_key=True)
+    block_hash: Mapped[bytes] = mapped_column(primary_key=True)
     address: Mapped[bytes] = mapped_column(primary_key=True)
     asset: Mapped[str] = mapped_column(primary_key=True)
     equal_height: Mapped[int | None]

@@ -121,6 +121,17 @@ def canonical(uow: UnitOfWork, chain_id: int, height: int) -> BlockRow | None:
     return None if found is None else BlockRow(*found)
 
 
+def canonical_below(uow: UnitOfWork, chain_id: int, height: int) -> BlockRow | None:
+    """The highest block below a height that we believe and that is stored."""
+    found = uow.execute(
+        f"SELECT {_BLOCK} FROM chain_block"  # noqa: S608 - own constant
+        " WHERE chain_id = %s AND height < %s AND orphaned_at IS NULL"
+        " ORDER BY height DESC LIMIT 1",
+        (chain_id, height),
+    ).fetchone()
+    return None if found is None else BlockRow(*found)
+
+
 def touched_between(
     uow: UnitOfWork, chain_id: int, above: int, up_to: int, limit: int
 ) -> list[BlockRow]:

@@ -30,6 +30,13 @@ class Sweep:
         """How old the oldest reading may be; None until one round has ended."""
         return None if self.whole_since is None else int((now - self.whole_since).total_seconds())
 
+    def describe(self, now: datetime) -> str:
+        """In words, for people."""
+        age = self.age_seconds(now)
+        oldest = "no round has ended yet" if age is None else f"the oldest reading is {age} s old"
+        running = "ended" if self.ended_at is not None else "runs"
+        return f"balance sweep: round {self.round} {running}, {self.swept} addresses; {oldest}"
+
 
 def next_part(uow: UnitOfWork, chain_id: int) -> Sweep:
     """The round that runs, or the one that ended last; a first one is begun."""

@@ -159,20 +159,21 @@ def custody_at(
 
 
 def custody_believed(
-    uow: UnitOfWork, organisation_id: UUID, chain_id: int, moment: datetime, limit: int
+    uow: UnitOfWork, organisation_id: UUID | None, chain_id: int, moment: datetime, limit: int
 ) -> list[CustodyTotal]:
-    """What the books had in an organisation's custody accounts at a moment; `limit` at most, by
-    code. Accounts that held nothing are left out.
+    """What the books had in custody accounts at a moment, of one organisation or of all; `limit` at
+    most, by code. Accounts that held nothing are left out.
     """
     found = uow.execute(
-        "SELECT code, asset, units FROM ("
-        " SELECT a.code, a.asset,"
+        "SELECT organisation_id, code, asset, units FROM ("
+        " SELECT a.organisation_id, a.code, a.asset,"
         " ledger_balance_at(a.organisation_id, a.code, a.asset, %s) AS units"
-        " FROM ledger_account AS a WHERE a.organisation_id = %s AND a.code LIKE %s"
+        " FROM ledger_account AS a WHERE a.code LIKE %s"
+        " AND a.organisation_id = coalesce(%s, a.organisation_id)"
         ") AS held WHERE units <> 0 ORDER BY code, asset LIMIT %s",
-        (moment, organisation_id, f"custody:{chain_id}:%", limit),
+        (moment, f"custody:{chain_id}:%", organisation_id, limit),
     )
-    return [CustodyTotal(organisation_id, code, asset, int(units)) for code, asset, units in found]
+    return [CustodyTotal(org, code, asset, int(units)) for org, code, asset, units in found]
 
 
 def legs(uow: UnitOfWork, organisation_id: UUID, key: str) -> tuple[Leg, ...]:

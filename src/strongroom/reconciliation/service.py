@@ -37,9 +37,11 @@ def run(
 
     A unit for all organisations. Repeatable: a reading is compared once.
     """
-    if _compared_before(uow, chain_id, height, part):
+    if _compared_before(uow, chain_id, block_hash, part):
         return 0
-    snapshot = indexer.balances_at(uow, chain_id, height, part)
+    if indexer.is_orphaned(uow, chain_id, block_hash):
+        return 0  # taken back meanwhile: the same height is read again
+    snapshot = indexer.balances_at(uow, chain_id, height, block_hash, part)
     watched = wallets.watched_among(uow, chain_id, {item.address for item in snapshot.balances})
     chain = {
         (owner.organisation_id, owner.custody_code, item.asset): item.units
@@ -128,10 +130,10 @@ def latest(uow: UnitOfWork) -> list[ReconciliationRow]:
     ]
 
 
-def _compared_before(uow: UnitOfWork, chain_id: int, height: int, part: str) -> bool:
+def _compared_before(uow: UnitOfWork, chain_id: int, block_hash: bytes, part: str) -> bool:
     found = uow.execute(
-        "SELECT 1 FROM reconciliation_run WHERE chain_id = %s AND height = %s AND part = %s",
-        (chain_id, height, part),
+        "SELECT 1 FROM reconciliation_run WHERE chain_id = %s AND block_hash = %s AND part = %s",
+        (chain_id, block_hash, part),
     ).fetchone()
     return found is not None
 

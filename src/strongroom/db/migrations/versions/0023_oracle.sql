@@ -18,13 +18,17 @@ GRANT SELECT, INSERT, UPDATE ON chain_sweep TO strongroom_indexer;
 ALTER TABLE chain_cursor DROP COLUMN balances_after;
 
 -- Which reading a balance belongs to: '' for what moved, else the sweep's place.
-ALTER TABLE chain_balance ADD COLUMN part text NOT NULL DEFAULT '';
+-- After a reorganisation below finality the same height is read again, of another block.
+ALTER TABLE chain_balance
+    ADD COLUMN part text NOT NULL DEFAULT '',
+    DROP CONSTRAINT chain_balance_pkey,
+    ADD PRIMARY KEY (chain_id, height, address, asset, block_hash);
 CREATE INDEX chain_balance_account ON chain_balance (chain_id, address, asset, height DESC);
 ALTER TABLE reconciliation_run
     ADD COLUMN part text NOT NULL DEFAULT '',
     ADD COLUMN swept integer NOT NULL DEFAULT 0 CHECK (swept >= 0),
     DROP CONSTRAINT reconciliation_run_chain_id_height_key,
-    ADD UNIQUE (chain_id, height, part);
+    ADD UNIQUE (chain_id, block_hash, part);
 ALTER TABLE reconciliation_row
     ADD COLUMN equal_height bigint CHECK (equal_height < differs_height),
     ADD COLUMN differs_height bigint CHECK (differs_height <= height);
@@ -39,13 +43,14 @@ CREATE INDEX ledger_account_custody ON ledger_account (code COLLATE "C", asset)
 CREATE TABLE chain_difference (
     chain_id       bigint NOT NULL REFERENCES chain_cursor (chain_id),
     height         bigint NOT NULL CHECK (height >= 0),
+    block_hash     bytea NOT NULL CHECK (octet_length(block_hash) = 32),
     address        bytea NOT NULL CHECK (octet_length(address) = 20),
     asset          text NOT NULL,
     equal_height   bigint CHECK (equal_height >= 0 AND equal_height < differs_height),
     differs_height bigint NOT NULL CHECK (differs_height >= 0 AND differs_height <= height),
     told           text NOT NULL,
     found_at       timestamptz NOT NULL,
-    PRIMARY KEY (chain_id, height, address, asset)
+    PRIMARY KEY (chain_id, height, address, asset, block_hash)
 );
 CALL append_only('chain_difference');
 GRANT SELECT, INSERT ON chain_difference TO strongroom_indexer;
