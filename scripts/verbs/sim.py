@@ -7,42 +7,84 @@ A seed decides what happens; `--steps` makes a failing one shorter.
 import argparse
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.simulation.run import Outcome
+
+# A planted fault that is not found in so many seeds is not found.
+FAULT_SEEDS = 10
+# From so many seeds on, a bar says how far it is.
+BAR_FROM = 50
 
 
 def main() -> int:
-    """Run the seeds; return 0 only when every promise held under each."""
+    """Run the seeds, or plant faults; return 0 only when everything was as it must be."""
     options = arguments()
-    from tests.simulation.run import run_seeds  # noqa: PLC0415  (--help comes first)
+    from tests.simulation.plan import STEPS  # noqa: PLC0415  (--help comes before the packages)
+    from tests.simulation.run import run_seeds  # noqa: PLC0415
 
+    steps = options.steps or STEPS
+    if options.faults:
+        return plant(options.start, steps)
     begun, bad, done = time.monotonic(), 0, 0
     seeds = range(options.start, options.start + options.seeds)
-    for outcome in run_seeds(seeds, steps=options.steps):
+    for outcome in with_bar(run_seeds(seeds, steps=steps), len(seeds)):
         print(outcome, flush=True)
-        done += 1
-        if options.plan or not outcome.good:
-            print(
-                f"  witnesses {outcome.plan.witnesses}, relays {outcome.plan.relays}, "
-                f"workers {outcome.plan.workers}"
-            )
-            for number, step in enumerate(outcome.plan.steps, 1):
-                print(f"  {number:>3} {step}")
-            print("  refused:", ", ".join(outcome.refused))
-        for sentence in outcome.broken:
-            print(f"  ! {sentence}", flush=True)
-        bad += not outcome.good
+        tell(outcome, plan=options.plan)
+        done, bad = done + 1, bad + (not outcome.good)
     print(f"{done} seeds, {bad} broken, {time.monotonic() - begun:.0f} s")
     return 1 if bad else 0
 
 
+def plant(start: int, steps: int) -> int:
+    """Put each fault into our own processes; return 0 only when each of them was found."""
+    from tests.simulation.planted import FAULTS  # noqa: PLC0415
+    from tests.simulation.run import run_seeds  # noqa: PLC0415
+
+    found = 0
+    for fault in FAULTS:
+        seeds = range(start, start + FAULT_SEEDS)
+        hit = next(
+            (one for one in run_seeds(seeds, steps=steps, fault=fault) if not one.good), None
+        )
+        found += hit is not None
+        by = f"seed {hit.plan.seed}: {hit.broken[0]}" if hit else f"no seed of {FAULT_SEEDS}"
+        print(f"{'found' if hit else 'ALIVE'}  {fault:32} {by[:300]}", flush=True)
+    print(f"{found} of {len(FAULTS)} planted faults were found.")
+    return 0 if found == len(FAULTS) else 1
+
+
+def tell(outcome: "Outcome", *, plan: bool) -> None:
+    """What a seed did, where it was asked for or where a promise is broken."""
+    if plan or not outcome.good:
+        print(f"  {outcome.plan}")
+        for number, step in enumerate(outcome.plan.steps, 1):
+            print(f"  {number:>3} {step}")
+        print(f"  refused: {', '.join(outcome.refused) or 'nothing'}")
+    for sentence in outcome.broken:
+        print(f"  ! {sentence}", flush=True)
+
+
+def with_bar(outcomes: "Iterator[Outcome]", count: int) -> "Iterable[Outcome]":
+    """The same, with a bar on a terminal when it takes long."""
+    if count < BAR_FROM or not sys.stderr.isatty():
+        return outcomes
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import track  # noqa: PLC0415
+
+    return track(outcomes, "seeds", total=count, console=Console(stderr=True))
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    from tests.simulation.plan import STEPS  # noqa: PLC0415
-
     parser = argparse.ArgumentParser(prog="scripts/sim", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10, help="how many (10)")
     parser.add_argument("--start", type=int, default=1, help="the first seed (1)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="only so many lines of each plan")
+    parser.add_argument("--steps", type=int, help="only so many lines of each plan")
     parser.add_argument("--plan", action="store_true", help="print each seed's plan")
+    parser.add_argument("--faults", action="store_true", help="plant faults; each must be found")
     return parser.parse_args()
 
 

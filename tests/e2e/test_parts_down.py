@@ -1,16 +1,23 @@
 """A part is away: requests wait or are refused with a 503, nothing is lost, health says so."""
 
+import os
+import signal
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import pytest
 
-from first_day.cast import TUSD, Cast
+from first_day.cast import SHIPPER, TUSD, Cast
 from strongroom_client import Payment
 from tests.e2e.stack import Stack, eventually
 
 UNITS = 2_000_000
+TRANSFERS = 40
+LOADERS = 4
+DEPOSIT_WEI = 10**12
 
 
 def _order(cast: Cast) -> dict[str, Any]:
@@ -92,6 +99,53 @@ def test_p10_postgres_dies_in_the_middle(stack: Stack, cast: Cast) -> None:
     order = _order(cast)
     _approve(cast, order)
     eventually(lambda: _state(cast, order["id"], "finalized"), 120)
+
+
+@pytest.mark.parametrize(
+    ("part", "blow"),
+    [
+        ("postgres", signal.SIGKILL),
+        ("valkey", signal.SIGKILL),
+        # This node writes its blocks down when it is asked to end: a real one has them on disk.
+        ("anvil", signal.SIGINT),
+    ],
+)
+def test_p10_a_part_that_falls_under_load_costs_nothing(
+    stack: Stack, cast: Cast, part: str, blow: signal.Signals
+) -> None:
+    """Transfers, a payment in and a payment out are under way when it falls; each happens once."""
+    run, before, paid = uuid.uuid4().hex[:8], _operations(cast), _paid(cast)
+    address = cast.service("olivia").new_address(f"load {part} {run}")["address"]
+    order = _order(cast)
+    with ThreadPoolExecutor(LOADERS) as pool:
+        booked = [pool.submit(_transfer, cast, f"{run}-{number}") for number in range(TRANSFERS)]
+        _approve(cast, order)
+        cast.node.call("eth_sendRawTransaction", cast.node.signed(SHIPPER, address, DEPOSIT_WEI))
+        os.kill(stack.pid(part), blow)
+        for one in booked:
+            one.result()
+    assert _operations(cast) == before + TRANSFERS
+    eventually(_is_ready(stack), 90)
+    eventually(lambda: _state(cast, order["id"], "finalized"), 180)
+    assert _paid(cast) == paid + UNITS
+    found = eventually(lambda: _credited(cast, address), 120)
+    assert [row["amount"] for row in found] == ["0.000001"]
+
+
+def _transfer(cast: Cast, key: str) -> None:
+    body = {
+        "from_account": "treasury",
+        "to_account": "operations",
+        "asset": "EUR/2",
+        "amount": "0.01",
+        "reference": key,
+    }
+    cast.service("olivia").transfer(body, key)
+
+
+def _credited(cast: Cast, address: str) -> list[dict[str, Any]]:
+    rows = [row for row in cast.service("ines").every("/v1/deposits") if row["address"] == address]
+    return [row for row in rows if row["state"] in ("credited", "swept")]
 
 
 def test_every_process_says_how_it_is(stack: Stack) -> None:

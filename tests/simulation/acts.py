@@ -50,10 +50,13 @@ class Scene:
     orders: list[UUID] = field(default_factory=list)
     raw: dict[str, str] = field(default_factory=dict)
     happened: list[str] = field(default_factory=list)
+    waited: dict[str, float] = field(default_factory=dict)
+    """How long each queue took to drain, in seconds."""
 
     def __post_init__(self) -> None:
         """Where it begins."""
         self.first_height = self.world.chain.height()
+        self.payers = self.world.chain.accounts()[FIRST_PAYER:]
         self.supplier_before = self.supplier()
 
     def supplier(self) -> dict[str, int]:
@@ -92,11 +95,15 @@ class Scene:
 
 
 def _deposit(scene: Scene, values: dict[str, Any]) -> None:
-    world, how = scene.world, values["how"]
-    to = {"hot": world.hot, "vault": world.vault}.get(values["to"])
-    address = to or world.deposits[values["index"] % len(world.deposits)]
-    payer = world.chain.accounts()[FIRST_PAYER + values["payer"]]
-    units = values["units"]
+    for payment in values["payments"]:
+        _pay_in(scene, *payment)
+
+
+def _pay_in(scene: Scene, how: str, place: str, index: int, number: int, units: int) -> None:
+    world = scene.world
+    to = {"hot": world.hot, "vault": world.vault}.get(place)
+    address = to or world.deposits[index % len(world.deposits)]
+    payer = scene.payers[number]
     sent = {"from": payer, "gas": hex(300_000)}
     token = None
     word = "0x" + address.rjust(32, b"\0").hex()
@@ -119,16 +126,20 @@ def _deposit(scene: Scene, values: dict[str, Any]) -> None:
 
 
 def _order(scene: Scene, values: dict[str, Any]) -> None:
+    for order in values["orders"]:
+        if len(_live(scene)) < HOLD_ORDERS:
+            _order_one(scene, *order)
+
+
+def _order_one(scene: Scene, wallet: str, what: str, number: int) -> None:
     world, stage = scene.world, scene.world.stage
-    if len(_live(scene)) >= HOLD_ORDERS:
-        return
     more: dict[str, Any] = {}
-    if values["wallet"] == "hot":
+    if wallet == "hot":
         more["from_wallet"] = checksum(Address(world.hot))
         more["max_fee_wei"] = str(MAX_FEE_WEI)
-    asset = TUSD if values["asset"] == "token" else ETH
+    asset = TUSD if what == "token" else ETH
     scale, digits = (1, 6) if asset == TUSD else (COIN_SCALE * 1_000, 18)
-    units = values["units"] * scale
+    units = number * scale
     amount = f"{units // 10**digits}.{units % 10**digits:0{digits}d}".rstrip("0")
     reference = f"sim-{world.chain.height()}-{time.monotonic_ns()}"
     view = stage.order(
@@ -216,6 +227,8 @@ def _fork(scene: Scene, values: dict[str, Any]) -> None:
         scene.world.proxies["indexer"].set(upstream)
         time.sleep(values["pause_ms"] / 1_000)
         scene.world.proxies["indexer"].set(0)
+    # What that node called final must stay: nothing is reorganised below finality here.
+    scene.world.chain.mine(values["blocks"])
 
 
 def base_fee(world: World, gwei: int) -> None:

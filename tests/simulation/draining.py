@@ -9,6 +9,8 @@ from tests.simulation.processes import DiedByItself
 BLOCK_SECONDS = 0.1
 LATER_SECONDS = 1.0
 DRAIN_SECONDS = 75.0
+FAULTY_DRAIN_SECONDS = 25.0
+"""With a planted fault: what is stuck then is stuck for ever."""
 FINAL_BEHIND = 2
 
 _QUEUES = {
@@ -34,35 +36,33 @@ _QUEUES = {
         " LEFT JOIN sweep AS s ON s.id = d.sweep_id WHERE d.chain_state = 'finalized'"
         " AND d.disposition = 'credited' AND d.address_kind = 'deposit' AND d.swept_at IS NULL"
     ),
-    "records that are not sequenced": "SELECT id FROM log_pending",
 }
+_LOG = "records that are not sequenced"
 
 
 class NotDrained(Exception):
     """Something still waits; the text says what."""
 
 
-def drain(scene: Scene) -> None:
+def drain(scene: Scene, seconds: float = DRAIN_SECONDS) -> None:
     """Heal everything and let it come to rest. Raises NotDrained, DiedByItself."""
     world, staff = scene.world, scene.staff
     for proxy in world.proxies.values():
         proxy.set(0)
-    if world.signer.exit_code is not None:
-        world.restart_signer()
     staff.kill("twin")
     base_fee(world, CALM_GWEI)
-    deadline = time.monotonic() + DRAIN_SECONDS
-    later = time.monotonic()
+    begun = later = time.monotonic()
+    (newest,) = world.rows("SELECT coalesce(max(id), 0) FROM log_pending")[0]
     while True:
         staff.tend()
-        if world.signer.exit_code is not None:
-            world.restart_signer()
+        world.tend_signer()
         scene.tend()
-        left = waiting(scene)
+        left = waiting(scene, newest)
+        scene.waited |= dict.fromkeys(left, time.monotonic() - begun)
         if not left and _at_rest(scene):
             return
-        if time.monotonic() > deadline:
-            raise NotDrained(f"after {DRAIN_SECONDS:.0f} seconds: {_told(left or _where(scene))}")
+        if time.monotonic() > begun + seconds:
+            raise NotDrained(f"after {seconds:.0f} seconds: {_told(left | _where(scene))}")
         if time.monotonic() > later:
             time_passes(world)
             later = time.monotonic() + LATER_SECONDS
@@ -71,10 +71,11 @@ def drain(scene: Scene) -> None:
         time.sleep(BLOCK_SECONDS)
 
 
-def waiting(scene: Scene) -> dict[str, list[tuple[Any, ...]]]:
-    """What is not done yet, by queue."""
+def waiting(scene: Scene, newest_record: int) -> dict[str, list[tuple[Any, ...]]]:
+    """What is not done yet, by queue; of the log, what was written before the rest began."""
     found = {name: scene.world.rows(f"{query} LIMIT 5") for name, query in _QUEUES.items()}
-    return {name: rows for name, rows in found.items() if rows}
+    late = scene.world.rows("SELECT id FROM log_pending WHERE id <= %s LIMIT 5", newest_record)
+    return {name: rows for name, rows in {**found, _LOG: late}.items() if rows}
 
 
 def _at_rest(scene: Scene) -> bool:

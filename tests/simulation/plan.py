@@ -66,6 +66,13 @@ class Plan:
     """Threads beside the leader that work on the same queues, 0 or 32 (P4)."""
     steps: tuple[Step, ...]
 
+    def __str__(self) -> str:
+        """Its frame, in words."""
+        return (
+            f"nodes that must agree: {self.witnesses}; relays: {self.relays}; "
+            f"workers beside them: {self.workers}"
+        )
+
 
 def make_plan(seed: int, steps: int = STEPS) -> Plan:
     """The plan of a seed, at most `steps` lines long."""
@@ -83,22 +90,28 @@ def _step(draw: random.Random, kind: str) -> Step:
     return Step(kind, values, draw.randrange(PATIENCE_MS))
 
 
-def _deposit(draw: random.Random) -> dict[str, Any]:
-    return {
-        "how": draw.choice(ASSETS),
-        "to": draw.choice(PLACES),
-        "index": draw.randrange(4),
-        "payer": draw.randrange(PAYERS),
-        "units": draw.randrange(1, 10**9),
-    }
+def _deposits(draw: random.Random) -> dict[str, Any]:
+    """`payments`: (how, to, index of the deposit address, payer, units), some at once."""
+    payments = [
+        (
+            draw.choice(ASSETS),
+            draw.choice(PLACES),
+            draw.randrange(4),
+            draw.randrange(PAYERS),
+            draw.randrange(1, 10**9),
+        )
+        for _ in range(draw.choice((1, 1, 2, 4)))
+    ]
+    return {"payments": payments}
 
 
-def _order(draw: random.Random) -> dict[str, Any]:
-    return {
-        "wallet": draw.choice(WALLETS),
-        "asset": draw.choice(("coin", "token")),
-        "units": draw.randrange(1, 2_000_000),
-    }
+def _orders(draw: random.Random) -> dict[str, Any]:
+    """`orders`: (wallet, asset, units), some at once."""
+    orders = [
+        (draw.choice(WALLETS), draw.choice(("coin", "token")), draw.randrange(1, 2_000_000))
+        for _ in range(draw.choice((1, 1, 2, 3)))
+    ]
+    return {"orders": orders}
 
 
 def _reorg(draw: random.Random) -> dict[str, Any]:
@@ -149,8 +162,8 @@ def _nothing(_: random.Random) -> dict[str, Any]:
 
 
 STEP_KINDS: Final[dict[str, tuple[int, Callable[[random.Random], dict[str, Any]]]]] = {
-    "deposit": (24, _deposit),
-    "order": (16, _order),
+    "deposit": (24, _deposits),
+    "order": (16, _orders),
     "cancel": (5, _which),
     "mine": (20, _blocks),
     "reorg": (12, _reorg),

@@ -25,6 +25,7 @@ BATCH = 200
 
 def broken(scene: Scene) -> list[str]:
     """Everything that does not hold."""
+    scene.world.house.role("worker").engine.dispose()  # its sessions may have been ended
     return [f"{check.__name__}: {text}" for check in PROMISES for text in check(scene)]
 
 
@@ -41,9 +42,11 @@ def one_payment_an_intent(scene: Scene) -> Iterator[str]:
         if now[asset] - before != wanted[asset]:
             yield f"{asset}: {now[asset] - before} were paid, {wanted[asset]} are final ({rows})"
     again = scene.world.rows(
-        "SELECT purpose, count(*), array_agg(nonce) FROM outgoing WHERE nonce IS NOT NULL"
-        " AND purpose IN ('hot_payment', 'vault_execution')"
-        " GROUP BY purpose, coalesce(payload->>'safe_tx_hash', payload->>'intent')"
+        "SELECT o.purpose, count(*), array_agg(o.nonce) FROM outgoing AS o"
+        " WHERE o.purpose IN ('hot_payment', 'vault_execution') AND NOT EXISTS"
+        " (SELECT FROM withdrawal_permit AS p WHERE p.kind = 'rejection'"
+        "  AND '0x' || encode(p.safe_tx_hash, 'hex') = o.payload->>'safe_tx_hash')"
+        " GROUP BY o.purpose, coalesce(o.payload->>'safe_tx_hash', o.payload->>'intent')"
         " HAVING count(*) > 1"
     )
     for row in again:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import connection, parent_process
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -31,9 +32,11 @@ from strongroom.workers.jobs import handlers, jobs
 from tests.simulation import planted
 
 LOOPS_OF_THE_CREW = ("relay", "permits", "spending")
+CREW_SECONDS = 0.4
+"""Between the looks of one of many, who find each other's work done mostly."""
 DELIVERERS = 2
 LEASE_SECONDS = 5
-PACE = {"bump_after_seconds": 4, "rebroadcast_after_seconds": 1}
+PACE: dict[str, Any] = {"bump_after_seconds": 3, "rebroadcast_after_seconds": 0.4}
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def crew(orders: Orders) -> None:
     process = relay_process.build(_config(orders))
     stop = threading.Event()
     steps = [process.steps[name] for name in LOOPS_OF_THE_CREW]
-    _run_all([steps[n % len(steps)] for n in range(orders.workers)], stop)
+    _run_all([(steps[n % len(steps)][0], CREW_SECONDS) for n in range(orders.workers)], stop)
 
 
 def office(orders: Orders) -> None:

@@ -24,6 +24,8 @@ class Outcome:
     seconds: float
     counts: dict[str, int]
     refused: tuple[str, ...] = ()
+    waited: str = ""
+    """Which queue took longest to drain, and how long."""
 
     @property
     def good(self) -> bool:
@@ -34,7 +36,9 @@ class Outcome:
         """One line."""
         counted = ", ".join(f"{count} {name}" for name, count in self.counts.items())
         verdict = "ok" if self.good else "BROKEN"
-        return f"seed {self.plan.seed:>6}  {verdict:<6} {self.seconds:5.1f} s  {counted}"
+        return (
+            f"seed {self.plan.seed:>6}  {verdict:<6} {self.seconds:5.1f} s  {counted}{self.waited}"
+        )
 
 
 def run_seeds(
@@ -65,15 +69,29 @@ def run_seed(world: World, plan: Plan, fault: str | None = None) -> Outcome:
             scene.do(step)
             time.sleep(step.pause_ms / 1_000)
             staff.tend()
+            world.tend_signer()
             scene.tend()
-        draining.drain(scene)
+        draining.drain(scene, *((draining.FAULTY_DRAIN_SECONDS,) if fault else ()))
     except (draining.NotDrained, DiedByItself) as error:
         broken.append(f"{type(error).__name__}: {error}")
     finally:
         staff.end()
-    broken += promises.broken(scene)
+    broken += _promises_broken(scene)
     seconds = time.monotonic() - begun
-    return Outcome(plan, tuple(broken), seconds, _counts(scene), tuple(sorted(set(scene.happened))))
+    refused = tuple(sorted(set(scene.happened)))
+    return Outcome(plan, tuple(broken), seconds, _counts(scene), refused, _slowest(scene))
+
+
+def _slowest(scene: Scene) -> str:
+    name = max(scene.waited, key=lambda one: scene.waited[one], default="")
+    return f"; {scene.waited[name]:.0f} s for {name}" if name else ""
+
+
+def _promises_broken(scene: Scene) -> list[str]:
+    try:
+        return promises.broken(scene)
+    except Exception as error:  # noqa: BLE001 - a promise that can't be looked at is not kept
+        return [f"{type(error).__name__}: {error}"]
 
 
 def _open(world: World, staff: Staff, plan: Plan, fault: str | None) -> None:

@@ -4,10 +4,10 @@ Everything is real; only the processes of `roles.py` come and go with each seed.
 """
 
 import json
-import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from tests.factories.parts.place import REPOSITORY, free_port, short_folder
 from tests.factories.parts.postgres import TestDatabase
 from tests.factories.stage import Stage
 from tests.simulation.plan import PAYERS
+from tests.simulation.processes import DiedByItself
 from tests.simulation.roles import Orders
 
 DEPOSIT_ADDRESSES = 4
@@ -85,11 +86,20 @@ class World:
         return {**addresses, "hot": self.hot, "vault": self.vault, "relay": bytes(relay)}
 
     def restart_signer(self, crash_at: str = "") -> None:
-        """Kill -9 the signer and start it again."""
+        """Kill -9 the signer and start it again; nobody waits until it serves."""
         self.signer.kill()
-        program = self.house.serve_signer()
-        self.signer = start(_dying(program, crash_at))
-        self.signer.wait_ready()
+        program = replace(self.house.serve_signer(), crash_at=crash_at or None)
+        self.signer = start(program)
+
+    def tend_signer(self) -> bool:
+        """Start it again if it died at its crash point; True when it did. Raises DiedByItself."""
+        code = self.signer.exit_code
+        if code is None:
+            return False
+        if code != -signal.SIGKILL:
+            raise DiedByItself(self.signer.failure("ended by itself"))
+        self.restart_signer()
+        return True
 
     # --- what processes are told ---
 
@@ -112,12 +122,6 @@ class World:
             log=str(self.folder / f"{role}.log"),
             **more,
         )
-
-
-def _dying(program: Any, crash_at: str) -> Any:
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(program, crash_at=crash_at or None)
 
 
 @contextmanager
@@ -275,8 +279,3 @@ def _pay(house: House, contract: str, to: str, units: int) -> None:
 def _call(house: House, contract: str, function: str, to: str, units: int) -> None:
     data = keccak(text=function)[:4] + encode(["address", "uint256"], [to, units])
     house.send({"from": house.money, "to": contract, "data": "0x" + data.hex()})
-
-
-def pid_exists(pid: int) -> bool:
-    """Whether a process of that number is there."""
-    return os.path.exists(f"/proc/{pid}")  # noqa: PTH110

@@ -1,0 +1,47 @@
+"""P2, P3, P4, P10: ten seeds of crashes, reorganisations and faulty nodes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.factories.parts.place import REPOSITORY
+from tests.simulation.plan import POINTS, STEP_KINDS, make_plan
+
+SEEDS = 10
+SECONDS_MAX = 600
+
+
+@pytest.mark.timeout(SECONDS_MAX + 30)
+def test_ten_seeds_keep_every_promise():
+    """In a process of its own, as `scripts/sim` runs it: its servers must not be forked from us."""
+    places = os.pathsep.join([str(REPOSITORY / "scripts"), str(REPOSITORY)])
+    environment = {**os.environ, "PYTHONPATH": places}
+    done = subprocess.run(
+        [sys.executable, "-m", "verbs.sim", "--seeds", str(SEEDS)],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2_000:]
+    assert f"{SEEDS} seeds, 0 broken" in done.stdout
+
+
+def test_a_seed_is_a_plan_and_fewer_steps_are_its_beginning():
+    assert make_plan(7) == make_plan(7)
+    assert make_plan(7) != make_plan(8)
+    assert make_plan(7).steps[:5] == make_plan(7, 5).steps
+
+
+def test_ten_seeds_hold_nearly_everything_that_may_happen():
+    plans = [make_plan(seed) for seed in range(1, SEEDS + 1)]
+    steps = [step for plan in plans for step in plan.steps]
+    assert {step.kind for step in steps} == set(STEP_KINDS)
+    assert {plan.workers for plan in plans} == {0, 32}
+    assert {plan.witnesses for plan in plans} == {1, 2}
+    crashed = {step.values["role"] for step in steps if step.kind == "crash"}
+    assert crashed == set(POINTS)
