@@ -23,13 +23,12 @@ from strongroom.db.actor import Actor, system
 from strongroom.db.database import Database, UnitOfWork
 from strongroom.kit.log import logger
 from strongroom.kit.metrics import gauge
-from strongroom.relay import queue, repository, rules
+from strongroom.relay import alerts, queue, repository, rules
 from strongroom.relay.models import Purse
 from strongroom_protocol.addresses import Address, checksum
 
 PAUSE_SECONDS: Final = 5.0
 KEYS_A_BATCH: Final = 100
-ALERT_TOPIC: Final = "relay.alert"
 TOPUP_TOPIC: Final = "relay.topup"
 
 log = logger(__name__)
@@ -166,7 +165,8 @@ class KeyWatch:
                 f"{who} holds {seen.balance_wei} wei: gas for {left} usual transactions at the "
                 f"present price. Send coin to it before it is empty."
             )
-            self._alert(uow, seen.organisation_id, f"gas_{state}", who, since.isoformat(), sentence)
+            once = f"{self._chain_id}:{since.isoformat()}"
+            alerts.tell(uow, seen.organisation_id, f"gas_{state}", who, once, sentence)
         return state != "ok"
 
     def _mined_as_ours(self, seen: Sequence[Seen]) -> set[UUID]:
@@ -196,19 +196,7 @@ class KeyWatch:
             sentence = f"It waits for {row.advice.waits_for}. {row.advice.what_to_do}"
             one = row.outgoing
             owner, once = one.organisation_id, str(one.nonce)
-            self._alert(uow, owner, row.advice.code, str(one.id), once, sentence)
-
-    def _alert(
-        self, uow: UnitOfWork, owner: UUID, kind: str, subject: str, once: str, sentence: str
-    ) -> None:
-        key = f"{kind}:{self._chain_id}:{subject}:{once}"
-        payload = {
-            "kind": f"relay.{kind}",
-            "subject": subject,
-            "reason": sentence,
-            "reference": key,
-        }
-        outbox.enqueue(uow, ALERT_TOPIC, key, payload, organisation_id=owner)
+            alerts.tell(uow, owner, row.advice.code, str(one.id), once, sentence)
 
     def _ask_for_gas(self, uow: UnitOfWork, seen: Seen, quote: FeeQuote) -> None:
         """Ask each organisation whose policy may feed the house's key; the first one does."""

@@ -22,12 +22,14 @@ from strongroom.kit.crash import crash_point
 from strongroom.kit.errors import StrongroomError
 from strongroom.kit.log import bind_request_id, logger
 from strongroom.kit.metrics import counter
-from strongroom.relay import repository, rules
+from strongroom.relay import alerts, foresight, repository, rules
+from strongroom.relay.foresight import Foreseen, SentCall
 from strongroom.relay.models import Outgoing
 from strongroom.relay.ports import OutgoingObserver, OutgoingSigner, SendingNode
 from strongroom.relay.repository import Claim
 from strongroom.relay.types import AttemptKind, Fees, SignedAttempt
 from strongroom.signing.errors import SignerRefused, SignerUnavailable
+from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.encoding import to_hex
 
 RETRY_SECONDS: Final = 1
@@ -42,6 +44,10 @@ GROUP_MAX: Final = 64
 """Rows of one claim: as many as the signer answers in one batch."""
 CALLERS: Final = 16
 """Calls of the signer at once (it lets a user have 48): more threads only wait for each other."""
+WOULD_REVERT: Final = (
+    "A node says that it would do nothing now; it is asked again, and sent all the same after a "
+    "while:"
+)
 DEAR: Final = "The market asks for more gas money than the policy allows."
 
 log = logger(__name__)
@@ -142,7 +148,7 @@ class RelayLoop:
         outgoing = claim.outgoing
         gas = rules.gas_limit(outgoing.purpose, step.kind, outgoing.payload, outgoing.gas)
         cap = outgoing.cap.per_gas_wei(gas, self._pace.max_fee_per_gas_wei)
-        tip = quote.tip_wei(outgoing.fee_level)
+        tip = quote.tip_wei(outgoing.cap.level)
         market = (quote.max_fee_wei - quote.priority_fee_wei + tip, tip)
         if not claim.raw:
             # Between the base fee and the comfortable price the cap decides, not the comfort.
@@ -155,13 +161,21 @@ class RelayLoop:
         """Have planned attempts signed, many at once; store all of them before any is sent."""
         if not steps:
             return []
-        answers = self._ask(group, steps)
+        calls, seen = self._foresee(group, steps)
+        held = {one for one in seen if seen[one].reverts and self._young(group[one])}
+        answers = self._ask(group, {one: step for one, step in steps.items() if one not in held})
         signed: list[Outgoing] = []
         stored: list[tuple[Claim, int, SignedAttempt]] = []
         with self._unit(group, steps) as (uow, rows):
             for row in rows:
+                if row.id in held:
+                    self._wait(row, f"{WOULD_REVERT} {seen[row.id].reverts}.", PATIENT_SECONDS)
+                    del group[row.id]
+                    continue
                 claim, step, answer = group[row.id], steps[row.id], answers[row.id]
                 if isinstance(answer, SignedAttempt):
+                    if row.id in seen:
+                        _foretell(uow, row, calls[row.id], seen[row.id])
                     stored.append((claim, step.attempt, answer))
                     signed.append(row)
                     _signed(uow, row, step.attempt, answer)
@@ -175,6 +189,20 @@ class RelayLoop:
             group.update(repository.reload(uow, signed))
         crash_point("relay.after_store")
         return [row.id for row in signed]
+
+    def _foresee(
+        self, group: Group, steps: Steps
+    ) -> tuple[dict[UUID, SentCall], dict[UUID, Foreseen]]:
+        """What a node says that the first attempts would do if they were mined now."""
+        first = [one for one, step in steps.items() if (step.attempt, step.kind) == (0, "payload")]
+        found = {one: foresight.call_of(group[one].outgoing) for one in first}
+        calls = {one: call for one, call in found.items() if call is not None}
+        seen = foresight.foresee(self._node, list(calls.values())) if calls else []
+        return calls, dict(zip(calls, seen, strict=True))
+
+    def _young(self, claim: Claim) -> bool:
+        age = self._database.clock.now() - claim.attempts[0].planned_at
+        return age < timedelta(seconds=self._pace.foresight_seconds)
 
     def _ask(
         self, group: Group, steps: Steps
@@ -335,6 +363,17 @@ def _place(claim: Claim) -> tuple[bytes, int]:
 def _not_now(error: Exception) -> bool:
     """The signer itself says that it may be asked again."""
     return isinstance(error, StrongroomError) and "signer_code" in error.detail
+
+
+def _foretell(uow: UnitOfWork, row: Outgoing, call: SentCall, seen: Foreseen) -> None:
+    """Keep what the block will be compared with; tell people of somebody else who would be paid."""
+    if seen.moved is None:
+        return
+    row.predicted = foresight.kept(seen.moved)
+    for other in foresight.others(call, seen):
+        who = checksum(Address(other))
+        sentence = f"By a node's word it pays {who}, too, whom nobody approved; it was sent."
+        alerts.tell(uow, row.organisation_id, "other_recipient", str(row.id), who, sentence)
 
 
 def _signed(uow: UnitOfWork, row: Outgoing, number: int, signed: SignedAttempt) -> None:

@@ -72,10 +72,11 @@ class Outgoing(Base):
             last_error=self.last_error,
             request_id=self.request_id,
             gas=self.gas,
-            cap=FeeCap(self.max_fee_per_gas_wei, self.max_total_fee_wei),
+            cap=FeeCap(
+                self.max_fee_per_gas_wei, self.max_total_fee_wei, cast(FeeLevel, self.fee_level)
+            ),
             sender=self.sender,
             revert_reason=self.revert_reason,
-            fee_level=cast(FeeLevel, self.fee_level),
         )
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from strongroom.chain.errors import ChainError
+from strongroom.chain.rpc import Call
 from strongroom.chain.types import FeeQuote
 from strongroom.db.database import UnitOfWork
 from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt
@@ -30,6 +33,10 @@ class SendingNode(Protocol):
         """Hand over signed transactions in this order; each one's hash, or what the node says to
         it. Raises when no node answers at all.
         """
+        ...
+
+    def ask_all(self, calls: Sequence[Call]) -> list[msgspec.Raw | ChainError]:
+        """A batch of any calls; one result or error a call."""
         ...
 
 

@@ -39,6 +39,8 @@ class Pace:
     max_fee_per_gas_wei: int = 500 * 10**9
     private_seconds: int = 60
     """How long a transaction is shown to the private endpoint only, where there is one."""
+    foresight_seconds: int = 120
+    """How long a node's word that it would revert delays it. One node's word stops nothing."""
 
 
 @dataclass(frozen=True, slots=True)

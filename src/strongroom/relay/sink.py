@@ -17,7 +17,8 @@ from strongroom.kit.log import logger
 from strongroom.kit.metrics import counter
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef, ChainPoint, Leg, Posting
-from strongroom.relay import repository
+from strongroom.relay import alerts, repository
+from strongroom.relay.foresight import difference
 from strongroom.relay.models import Outgoing, OutgoingAttempt
 from strongroom.relay.revert_loop import reverted
 from strongroom.wallets.service import TREASURY, custody_code
@@ -55,6 +56,7 @@ class RelaySink:
             row.mined_hash, row.mined_height = seen.hash, block.height
             row.mined_block_hash, row.lease_until = block.hash, None
             row.updated_at = uow.now
+            _compare(uow, row, seen, block)
         uow.session.flush()
         return self._gas_of(uow, block, rows)
 
@@ -134,6 +136,16 @@ class RelaySink:
                 "to": "" if seen.recipient is None else "0x" + seen.recipient.hex(),
             },
         )
+
+
+def _compare(uow: UnitOfWork, row: Outgoing, seen: TransactionSeen, block: BlockView) -> None:
+    """Tell people where a block moved something else than was foretold. A cancel moves nothing."""
+    if row.predicted is None or not seen.status or seen.recipient == seen.sender:
+        return
+    sentence = difference(row.predicted, seen, block)
+    if sentence is not None:
+        counter("strongroom_relay_differs_total", "Mined otherwise than foretold.").inc()
+        alerts.tell(uow, row.organisation_id, "mined_differs", str(row.id), block.tag, sentence)
 
 
 def _cost_wei(seen: TransactionSeen) -> int:

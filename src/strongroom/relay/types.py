@@ -43,6 +43,8 @@ class FeeCap:
 
     max_fee_per_gas_wei: int | None = None
     max_total_fee_wei: int | None = None
+    level: FeeLevel = "normal"
+    """Which of the usual tips is offered."""
 
     def per_gas_wei(self, gas: int, own_cap_wei: int) -> int:
         """The most that a unit of gas may cost when `gas` units are allowed."""
@@ -85,7 +87,6 @@ class OutgoingView:
     cap: FeeCap
     sender: bytes | None = None
     revert_reason: str | None = None
-    fee_level: FeeLevel = "normal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 from coincurve import PrivateKey
 
 from strongroom.chain.errors import ChainError, NodeUnavailable
 from strongroom.chain.node import Node
+from strongroom.chain.rpc import Call
 from strongroom.chain.types import FeeQuote
 from strongroom.db.actor import system
 from strongroom.db.database import Database
@@ -109,6 +111,9 @@ class ForgetfulNode:
             raise NodeUnavailable("away for a test")
         return self._node.fees()
 
+    def ask_all(self, calls: Sequence[Call]) -> list[msgspec.Raw | ChainError]:
+        return self._node.ask_all(calls)
+
     def send_all(self, raws: Sequence[bytes]) -> list[bytes | ChainError]:
         if self.away:
             raise NodeUnavailable("away for a test")
@@ -149,8 +154,11 @@ class Bench:
             private=private,
         )
 
-    def enqueue(self, name: str, purpose: Purpose = "sweep") -> UUID:
+    def enqueue(
+        self, name: str, purpose: Purpose = "sweep", more: Mapping[str, Any] | None = None
+    ) -> UUID:
         payload = {"organisation": "0x" + "00" * 32, "items": [name], "delegate": []}
+        payload |= more or {}
         with self.database.unit(HOUSE, system("test")) as uow:
             return service.enqueue(
                 uow,
