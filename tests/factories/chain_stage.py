@@ -75,11 +75,17 @@ class Stage:
         leadership: Any = None,
         urls: Sequence[str] = (),
         agree: int = 1,
+        finality_depth: int = 0,
         extra_sinks: Sequence[Any] = (),
     ) -> Follower:
         """An indexer as its process joins it, with the deposits' sink."""
         database = self.connect("strongroom_indexer", pool_size=3)
-        thread = FetchThread(urls or [self.chain.url], agree=agree, timeout_seconds=5)
+        thread = FetchThread(
+            urls or [self.chain.url],
+            agree=agree,
+            finality_depth=finality_depth,
+            timeout_seconds=5,
+        )
         self.threads.append(thread)
         sink = DepositSink(self.chain.chain_id)
         books = BlockBooks(

@@ -42,9 +42,9 @@ class Hints:
         if self._heads is None:
             self._woken.wait(POLL_SECONDS)
             return
-        if head != self._head:
-            self._head = head
+        if self._head and head != self._head:
             self._thread.call(self._heads.moved)
+        self._head = head
         self._woken.wait(WATCH_SECONDS if self._heads.alive else POLL_SECONDS)
         self._woken.clear()
 
