@@ -19,6 +19,7 @@ from strongroom_protocol.hashing import keccak256
 
 Kinds: TypeAlias = Mapping[bytes, AddressKind]
 """What is watched: addresses of 20 bytes, and what each is to us."""
+NOBODY: Final = bytes(20)
 TRANSFER_TOPIC: Final = keccak256(b"Transfer(address,address,uint256)")
 _TRANSFER_TEXT: Final = "0x" + TRANSFER_TOPIC.hex()
 _ADDRESS_PADDING: Final = "0x" + "00" * 12
@@ -53,8 +54,11 @@ def concerned(block: FetchedBlock, watched: Kinds) -> Concerned:
 
 
 def transfers(block: FetchedBlock, chain_id: int, watched: Kinds) -> tuple[Transfer, ...]:
-    """Transfers from or to a watched address, in the order of the transactions."""
-    return tuple(transfer for _, transfer in _placed(block, chain_id, watched))
+    """Transfers from or to a watched address, in the order of the transactions; what the beacon
+    chain brought comes last, as it does in a block.
+    """
+    moved = tuple(transfer for _, transfer in _placed(block, chain_id, watched))
+    return moved + _withdrawn(block, chain_id, watched)
 
 
 def with_receipts(
@@ -109,7 +113,10 @@ def reduce_block(block: FetchedBlock, chain_id: int, watched: Kinds) -> BlockVie
         hash=block.header.hash,
         parent_hash=block.header.parent_hash,
         time=block.header.time,
-        transfers=tuple(transfer for _, transfer in moved),
+        transfers=(
+            *(transfer for _, transfer in moved),
+            *_withdrawn(block, chain_id, watched),
+        ),
         transactions=seen,
     )
 
@@ -165,6 +172,26 @@ def _native(block: FetchedBlock, chain_id: int, watched: Kinds) -> Iterator[tupl
                     kind="native" if movement.trace_index == 0 else "internal",
                 ),
             )
+
+
+def _withdrawn(block: FetchedBlock, chain_id: int, watched: Kinds) -> tuple[Transfer, ...]:
+    """Withdrawals to us: of no transaction, from nobody; the header's root proves them."""
+    return tuple(
+        Transfer(
+            chain_id=chain_id,
+            height=block.header.height,
+            block_hash=block.header.hash,
+            tx_hash=block.header.hash,
+            position=-1 - one.place,
+            token=None,
+            sender=NOBODY,
+            recipient=one.recipient,
+            units=one.units,
+            kind="withdrawal",
+        )
+        for one in reversed(block.withdrawals)
+        if one.units and one.recipient in watched
+    )
 
 
 def _tokens(block: FetchedBlock, chain_id: int, watched: Kinds) -> Iterator[tuple[int, Transfer]]:
