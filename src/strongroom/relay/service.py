@@ -54,6 +54,7 @@ def enqueue(
             payload=dict(payload),
             due_at=uow.now,
             gas=gas,
+            fee_level=cap.level,
             max_fee_per_gas_wei=cap.max_fee_per_gas_wei,
             max_total_fee_wei=cap.max_total_fee_wei,
             request_id=uow.request_id,
@@ -177,7 +178,6 @@ def latest_hash(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> by
     ).one_or_none()
 
 
-def request_cancel(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> None:
 def last_price_wei(uow: UnitOfWork, chain_id: int) -> int | None:
     """What a unit of gas was last offered on a chain, in wei; None before the first attempt."""
     return uow.session.scalars(
@@ -193,6 +193,7 @@ def last_price_wei(uow: UnitOfWork, chain_id: int) -> int | None:
     ).one_or_none()
 
 
+def request_cancel(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> None:
     """Ask for a same-nonce self-send in its place. What happened is what is mined.
 
     Raises OutgoingUnknown, NotCancellable.
