@@ -52,6 +52,8 @@ class Flow:
     stage: Stage
     clock: ShiftedClock
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of the worker, besides the screener's key."""
 
     def import_list(self, *listed: bytes) -> None:
         """Make these addresses the sanctions list."""
@@ -75,7 +77,9 @@ class Flow:
         database = self.stage.connect("strongroom_worker", pool_size=2)
         database.clock = self.clock
         public = self.key.public_key().public_bytes_raw().hex()
-        config = Config.from_environment({"STRONGROOM_SCREENER_PUBLIC_KEY": public})
+        config = Config.from_environment(
+            {"STRONGROOM_SCREENER_PUBLIC_KEY": public, **self.environment}
+        )
         delivery = Delivery(Services(config, database, self.clock), handlers())
         for row in waiting:
             delivery.deliver(row["organisation_id"], row["id"])
@@ -163,10 +167,12 @@ class Flow:
         }
         self.insert("wallet_address", **(values | more))
 
-    def make_vault(self, token: bytes | None = None, *, mandate: bool = True) -> None:
+    def make_vault(
+        self, token: bytes | None = None, *, mandate: bool = True, **changes: Any
+    ) -> None:
         """An active policy, and a vault that stands."""
         organisation, now = self.stage.organisation, self.clock.now()
-        policy = document(mandates={"sweep": mandate})
+        policy = document(**({"mandates": {"sweep": mandate}} | changes))
         if token is not None:
             policy["tokens"][1]["contract"] = checksum(token)
             policy["vault"]["limits"][1]["token"] = checksum(token)
