@@ -175,7 +175,7 @@ def _keep(
     uow.session.add(
         WithdrawalApproval(
             organisation_id=row.organisation_id,
-            withdrawal_id=row.id,
+            withdrawal_id=rules.signed_on(row.id, row.batch_id, kind),
             kind=kind,
             person=person.id,
             address=person.address,
@@ -193,14 +193,16 @@ def _count(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, kind: Kind) -> None
     there = counting.counted(uow, row, bundle, kind)
     if kind == "rejection":
         if len(there) >= wallet.threshold(row, bundle):
-            row.due_at = uow.now
+            repository.together(uow, row)[0].due_at = uow.now
         return
     verdict = judge(uow, row, bundle, frozenset(one.person for one in there))
     if verdict.kind == "denied":
         lifecycle.end_unbound(uow, row, "rejected", verdict.sentence)
     elif verdict.kind == "allowed":
-        row.due_at = uow.now
         repository.step(uow, row, "approved", verdict.sentence)
+        rows = repository.together(uow, row)
+        if all(one.state == "approved" for one in rows):
+            rows[0].due_at = uow.now
     else:
         row.reason, row.updated_at = verdict.sentence, uow.now
 

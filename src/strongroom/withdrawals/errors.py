@@ -63,6 +63,12 @@ class InsufficientFunds(Conflict):
     code = "withdrawal.insufficient_funds"
 
 
+class BatchWrong(Conflict):
+    """These payments can't be one transaction."""
+
+    code = "withdrawal.batch_wrong"
+
+
 class VaultShort(Conflict):
     """The account has the money, but part of it is not in the vault yet."""
 

@@ -15,7 +15,7 @@ from strongroom.policy import service as policy
 from strongroom.screening import service as screening
 from strongroom.vaults import service as vaults
 from strongroom.vaults import steps as vault_steps
-from strongroom.withdrawals import reminding, repository, rules, wallet
+from strongroom.withdrawals import batches, reminding, repository, rules, slots, wallet
 from strongroom.withdrawals.models import Withdrawal
 from strongroom_protocol.addresses import checksum
 from strongroom_protocol.amounts import Amount, Asset
@@ -58,6 +58,7 @@ def describe(row: Withdrawal) -> dict[str, object]:
         "rule": row.rule_id,
         "intent": to_hex(row.intent),
         "reference": row.reference,
+        "memo": row.memo,
         "asset": row.asset,
         "units": str(row.units),
         "to": checksum(row.destination),
@@ -98,6 +99,7 @@ def end_unbound(uow: UnitOfWork, row: Withdrawal, to_state: str, reason: str) ->
     """End it while nothing of ours is signed: the Safe nonce goes back, the hold is released."""
     had_slot = row.safe_nonce is not None
     row.safe_nonce = row.safe_tx_hash = row.due_at = row.lease_until = None
+    batches.dissolve(uow, row, f"The payment {row.reference} left its batch; it goes on alone.")
     repository.step(uow, row, to_state, reason)
     if had_slot:
         call_next(uow, row)
@@ -106,14 +108,16 @@ def end_unbound(uow: UnitOfWork, row: Withdrawal, to_state: str, reason: str) ->
 
 
 def begin_voiding(uow: UnitOfWork, row: Withdrawal, void_to: str, reason: str) -> None:
-    """Its nonce is bound: people sign a rejection with that nonce, and the money waits for it."""
-    row.void_to, row.due_at, row.lease_until = void_to, None, None
-    repository.step(
-        uow,
-        row,
-        "voiding",
-        f"{reason} {wallet.voiding_sentence(row)}",
-    )
+    """Its nonce is bound: people sign a rejection with that nonce, and the money waits for it. The
+    others of its batch have the same nonce.
+    """
+    for one in repository.together(uow, row):
+        one.due_at = one.lease_until = None
+        if one is row:
+            one.void_to, sentence = void_to, reason
+        else:
+            one.void_to, sentence = "failed", f"{row.reference} of its batch is voided."
+        repository.step(uow, one, "voiding", f"{sentence} {wallet.voiding_sentence(one)}")
 
 
 def end_voided(uow: UnitOfWork, row: Withdrawal, reason: str) -> None:
@@ -157,7 +161,7 @@ def close_screening(uow: UnitOfWork, row: Withdrawal) -> None:
 def call_next(uow: UnitOfWork, row: Withdrawal) -> None:
     """The vault's next Safe nonce is free: whoever waits longest in its queue is looked at."""
     vaults.lock(uow, row.organisation_id)
-    waiting = repository.oldest_queued(uow, row)
+    waiting = slots.oldest_queued(uow, row.organisation_id)
     if waiting is not None:
         outbox.enqueue(
             uow,
@@ -187,9 +191,10 @@ def advance(uow: UnitOfWork, row: Withdrawal) -> None:
     if row.state == "screening":
         repository.step(uow, row, "queued", "Screening is clear; it waits for its turn.")
     if row.state == "queued" and (wallet.is_spending(row) or _give_nonce(uow, row)):
-        repository.step(uow, row, "awaiting_approval", "It waits for the people to approve.")
-        reminding.begin(uow, row)
-        record(uow, row)
+        for one in repository.together(uow, row):
+            repository.step(uow, one, "awaiting_approval", "It waits for the people to approve.")
+            reminding.begin(uow, one)
+            record(uow, one)
 
 
 def _outdated(uow: UnitOfWork, row: Withdrawal) -> bool:
@@ -229,8 +234,12 @@ def _cleared(uow: UnitOfWork, row: Withdrawal) -> bool:
 
 
 def _give_nonce(uow: UnitOfWork, row: Withdrawal) -> bool:
+    rows = repository.together(uow, row)
+    if any(one.state != "queued" for one in rows):
+        row.reason, row.updated_at = "It waits until all of its batch are screened.", uow.now
+        return False
     vault = vaults.lock(uow, row.organisation_id)
-    holder = repository.slot_holder(uow, row)
+    holder = slots.slot_holder(uow, row)
     if holder is not None:
         row.reason = f"It waits until the vault's payment {holder.reference} is on chain."
         row.updated_at = uow.now
@@ -240,7 +249,9 @@ def _give_nonce(uow: UnitOfWork, row: Withdrawal) -> bool:
         row.updated_at = uow.now
         return False
     # Changes of the vault use its nonces, too, and a Safe that was taken in has used some before.
-    own = repository.next_safe_nonce(uow, row)
-    row.safe_nonce = max(own, vault_steps.next_nonce(uow, vault))
-    row.safe_tx_hash = wallet.to_sign(row, "payment", vault.chain_id).digest
+    own = slots.next_safe_nonce(uow, row)
+    nonce = max(own, vault_steps.next_nonce(uow, vault))
+    for one in rows:
+        one.safe_nonce = nonce
+        one.safe_tx_hash = wallet.to_sign(one, "payment", vault.chain_id).digest
     return True

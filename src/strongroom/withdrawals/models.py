@@ -1,4 +1,4 @@
-"""Tables of withdrawals (migrations 0013 and 0019)."""
+"""Tables of withdrawals (migrations 0013, 0019 and 0026)."""
 
 from datetime import datetime
 from typing import Any
@@ -61,6 +61,15 @@ class Withdrawal(Base):
     attempt: Mapped[int] = mapped_column(Integer)
     due_at: Mapped[datetime | None]
     """When the relay's loop of its kind looks at it; none = it waits for somebody else."""
+    batch_id: Mapped[UUID | None]
+    """The first of the payments that one Safe transaction makes together; none = it goes alone."""
+    batch_place: Mapped[int] = mapped_column(Integer)
+    batch: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """All of them in their order, as batches.describe has them."""
+    memo: Mapped[str]
+    """The client's own words; they never leave the house."""
+    fee_level: Mapped[str]
+    """slow, normal or fast: the tip that it is sent with."""
     outgoing_id: Mapped[UUID | None]
     """A spending key's transaction at the relay; a vault's stand with their Permits."""
     request_id: Mapped[str]
@@ -85,7 +94,7 @@ class WithdrawalTransition(Base):
 
 
 class WithdrawalApproval(Base):
-    """One person's signatures; append-only, one a person."""
+    """One person's signatures; append-only, one a person and Safe transaction."""
 
     __tablename__ = "withdrawal_approval"
 
@@ -94,7 +103,7 @@ class WithdrawalApproval(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     person: Mapped[str] = mapped_column(primary_key=True)
     address: Mapped[bytes]
-    digest: Mapped[bytes]
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
     """Of the Safe transaction, or for a spending key of the order itself."""
     signature: Mapped[bytes]
     payment_signature: Mapped[bytes | None]
@@ -177,3 +186,53 @@ class Rate(Base):
     signature: Mapped[bytes]
     at: Mapped[datetime]
     received_at: Mapped[datetime]
+
+
+class FeeQuoteRow(Base):
+    """What a chain's last blocks paid, in wei; one row a chain, written by the relay process."""
+
+    __tablename__ = "fee_quote"
+
+    chain_id: Mapped[int] = mapped_column(primary_key=True)
+    base_fee_wei: Mapped[Units]
+    slow_wei: Mapped[Units]
+    normal_wei: Mapped[Units]
+    fast_wei: Mapped[Units]
+    at: Mapped[datetime]
+
+
+class HotFloat(Base):
+    """How much of an asset shall lie on a hot wallet; append-only, the newest version counts."""
+
+    __tablename__ = "hot_float"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    wallet: Mapped[bytes] = mapped_column(primary_key=True)
+    asset: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    min_units: Mapped[Units]
+    target_units: Mapped[Units]
+    max_units: Mapped[Units]
+    active: Mapped[bool]
+    set_by: Mapped[str]
+    set_at: Mapped[datetime]
+
+
+class HotProposal(Base):
+    """A payment that a float asks for; an initiator signs it, and it is approved as any other."""
+
+    __tablename__ = "hot_proposal"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    wallet: Mapped[bytes]
+    asset: Mapped[str]
+    kind: Mapped[str]
+    """refill: from the vault; return: to the vault."""
+    units: Mapped[Units]
+    reference: Mapped[str]
+    """The order's own: by it one finds the withdrawal."""
+    sentence: Mapped[str]
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    """Since when the wallet lies within its limits again."""

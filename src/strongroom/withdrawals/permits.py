@@ -5,7 +5,7 @@ bound before the signer may sign, so a crash at any point leaves either nothing 
 for the same Permit again. In `voiding` the same way leads to the rejection's Permit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -24,9 +24,19 @@ from strongroom.signing.client import SignerClient
 from strongroom.signing.errors import SignerRefused
 from strongroom.vaults import service as vaults
 from strongroom.vaults import snapshots
-from strongroom.withdrawals import clearing, counting, lifecycle, rates, repository, rules
+from strongroom.withdrawals import (
+    batches,
+    clearing,
+    counting,
+    lifecycle,
+    rates,
+    repository,
+    rules,
+    slots,
+)
 from strongroom.withdrawals.models import Withdrawal, WithdrawalPermit
 from strongroom_protocol.addresses import checksum
+from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.encoding import from_hex, to_hex
 
 LEASE_SECONDS: Final = 20
@@ -49,14 +59,18 @@ class Work:
     state: str
     kind: str
     turn: int
+    operation: str
     evidence: Mapping[str, Any]
     owners: tuple[str, ...]
     """Signatures of those who are owners on chain now, which may lag behind the policy."""
     threshold: int
     cap: FeeCap
+    gas: int | None
     chain_id: int
     organisation: bytes
     request_id: str
+    safe_tx_hash: bytes | None
+    """Of the payment: in another batch, or alone, it would be other bytes."""
 
 
 class PermitLoop:
@@ -90,7 +104,7 @@ class PermitLoop:
         if work.state == "voiding":
             self._mark_void_bound(work)
         try:
-            permit = self._signer.vault_permit({**work.evidence, "dry_run": False})
+            permit = self._signer.call(work.operation, {**work.evidence, "dry_run": False})
         except SignerRefused as refusal:
             self._refused(work, refusal)
             return
@@ -104,7 +118,7 @@ class PermitLoop:
     def _bind_after_dry_verdict(self, work: Work) -> bool:
         """The nonce belongs to the intent from this commit on; before it, a no costs nothing."""
         try:
-            verdict = self._signer.vault_permit({**work.evidence, "dry_run": True})
+            verdict = self._signer.call(work.operation, {**work.evidence, "dry_run": True})
             allowed, sentence = verdict["verdict"] == "allowed", str(verdict["sentence"])
         except SignerRefused as refusal:
             allowed, sentence = False, refusal.message
@@ -113,12 +127,12 @@ class PermitLoop:
             if row is None or row.state != "approved":
                 return False
             if not allowed:
-                reason = f"The signer refuses: {sentence}"
-                lifecycle.end_unbound(uow, row, "rejected", reason)
+                _refused_unbound(uow, row, f"The signer refuses: {sentence}")
                 return False
-            row.bound_at = uow.now
-            repository.step(uow, row, "binding", "Its Safe nonce is bound to it for ever.")
-            lifecycle.record(uow, row)
+            for one in repository.together(uow, row):
+                one.bound_at = uow.now
+                repository.step(uow, one, "binding", "Its Safe nonce is bound to it for ever.")
+                lifecycle.record(uow, one)
         crash_point("withdrawal.after_bind")
         return True
 
@@ -168,21 +182,76 @@ def _claim(uow: UnitOfWork, chain_id: int) -> Work | bool | None:
     )
     if not rows:
         return None
-    row = repository.find(uow, rows[0]["organisation_id"], rows[0]["id"])
+    row = repository.lock(uow, rows[0]["organisation_id"], rows[0]["id"])
     kind = "rejection" if row.state == "voiding" else "payment"
-    clearance = clearing.clearance_or_end(uow, row) if kind == "payment" else None
-    if kind == "payment" and clearance is None:
+    paid = [row] if kind == "rejection" else repository.together(uow, row)
+    clearances = [None] if kind == "rejection" else _clearances(uow, paid)
+    if clearances is None:
         return _wait(uow, row, "It waits until screening clears the destination again.")
-    if repository.earlier_unmined(uow, row):
+    if slots.earlier_unmined(uow, row):
         return _wait(uow, row, "It waits until the vault's earlier payment is mined.")
     bundle = policy.active(uow, row.organisation_id).bundle
-    there = counting.counted(uow, row, bundle, kind)
-    evidence = {
+    vault = vaults.lock(uow, row.organisation_id)
+    orders = [
+        _order(uow, one, bundle, kind, clearance)
+        for one, clearance in zip(paid, clearances, strict=True)
+    ]
+    evidence: dict[str, Any] = {
         "organisation": to_hex(bundle.organisation),
+        "safe_nonce": row.safe_nonce,
+    }
+    if len(orders) == 1:
+        evidence |= {**orders[0], "kind": kind}
+    else:
+        evidence["payments"] = orders
+    standing = snapshots.installed(uow, vault)
+    if standing is not None:
+        evidence["installed"] = standing
+    most_wei = bundle.max_total_fee_wei
+    if kind == "payment":
+        most_wei = min(most_wei, sum(int(one.fields["maxFeeWei"]) for one in paid))
+    return Work(
+        organisation_id=row.organisation_id,
+        id=row.id,
+        fence=row.attempt,
+        state=row.state,
+        kind=kind,
+        turn=row.void_round if kind == "rejection" else 0,
+        operation="vault_permit" if len(orders) == 1 else "vault_batch",
+        evidence=evidence,
+        owners=_owners(uow, paid, bundle, kind, vault.owners),
+        threshold=vault.threshold,
+        cap=FeeCap(bundle.max_fee_per_gas_wei, most_wei or None, batches.fee_level(paid)),
+        gas=batches.gas(paid),
+        chain_id=bundle.chain_id,
+        organisation=bundle.organisation,
+        request_id=row.request_id,
+        safe_tx_hash=row.safe_tx_hash,
+    )
+
+
+def _clearances(uow: UnitOfWork, rows: Sequence[Withdrawal]) -> list[Mapping[str, Any]] | None:
+    """Screening's word on each destination; None: one of them waits, or has ended its payment."""
+    found: list[Mapping[str, Any]] = []
+    for row in rows:
+        clearance = clearing.clearance_or_end(uow, row)
+        if clearance is None:
+            return None
+        found.append(clearance)
+    return found
+
+
+def _order(
+    uow: UnitOfWork,
+    row: Withdrawal,
+    bundle: Bundle,
+    kind: str,
+    clearance: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """What people and the screener signed for one payment, or for its rejection."""
+    return {
         "intent": dict(row.fields),
         "initiator_signature": to_hex(row.initiator_signature),
-        "safe_nonce": row.safe_nonce,
-        "kind": kind,
         "approvals": [
             {
                 "safe_tx_signature": to_hex(one.signature),
@@ -190,36 +259,28 @@ def _claim(uow: UnitOfWork, chain_id: int) -> Work | bool | None:
                 if one.payment_signature is None
                 else to_hex(one.payment_signature),
             }
-            for one in there
+            for one in counting.counted(uow, row, bundle, kind)
         ],
         "clearance": clearance,
         **rates.evidence(uow, bundle, row.organisation_id),
     }
-    vault = vaults.lock(uow, row.organisation_id)
-    standing = snapshots.installed(uow, vault)
-    if standing is not None:
-        evidence["installed"] = standing
-    turn = row.void_round if kind == "rejection" else 0
-    most_wei = bundle.max_total_fee_wei
-    if kind == "payment":
-        most_wei = min(most_wei, int(row.fields["maxFeeWei"]))
-    return Work(
-        organisation_id=row.organisation_id,
-        id=row.id,
-        fence=row.attempt,
-        state=row.state,
-        kind=kind,
-        turn=turn,
-        evidence=evidence,
-        owners=tuple(
-            to_hex(one.signature) for one in there if checksum(one.address) in vault.owners
-        ),
-        threshold=vault.threshold,
-        cap=FeeCap(bundle.max_fee_per_gas_wei, most_wei or None),
-        chain_id=bundle.chain_id,
-        organisation=bundle.organisation,
-        request_id=row.request_id,
-    )
+
+
+def _owners(
+    uow: UnitOfWork,
+    rows: Sequence[Withdrawal],
+    bundle: Bundle,
+    kind: str,
+    owners: Sequence[str],
+) -> tuple[str, ...]:
+    """Signatures over the Safe transaction, one a person, of those who are owners on chain now."""
+    found = {
+        one.address: to_hex(one.signature)
+        for row in rows
+        for one in counting.counted(uow, row, bundle, kind)
+        if checksum(one.address) in owners
+    }
+    return tuple(found.values())
 
 
 def _store(uow: UnitOfWork, row: Withdrawal, work: Work, permit: Mapping[str, Any]) -> None:
@@ -237,27 +298,43 @@ def _store(uow: UnitOfWork, row: Withdrawal, work: Work, permit: Mapping[str, An
         },
         chain_id=work.chain_id,
         cap=work.cap,
-    )
-    uow.session.add(
-        WithdrawalPermit(
-            organisation_id=row.organisation_id,
-            withdrawal_id=row.id,
-            kind=work.kind,
-            round=work.turn,
-            safe_tx_hash=from_hex(permit["safe_tx_hash"], 32),
-            policy_version=int(permit["policy_version"]),
-            valid_until=datetime.fromtimestamp(int(permit["valid_until"]), UTC),
-            permit_signature=from_hex(permit["permit_signature"], 65),
-            outgoing_id=outgoing_id,
-            created_at=uow.now,
-        )
+        gas=work.gas,
     )
     row.due_at = row.lease_until = None
-    if work.kind == "payment":
-        repository.step(uow, row, "signed", "The signer permitted it; the relay sends it.")
-    else:
-        row.reason = "The rejection is permitted; its money is free once that is final."
-    lifecycle.record(uow, row, more={"permit": {"kind": work.kind, "round": work.turn}})
+    for one in repository.together(uow, row):
+        uow.session.add(
+            WithdrawalPermit(
+                organisation_id=one.organisation_id,
+                withdrawal_id=one.id,
+                kind=work.kind,
+                round=work.turn,
+                safe_tx_hash=from_hex(permit["safe_tx_hash"], 32),
+                policy_version=int(permit["policy_version"]),
+                valid_until=datetime.fromtimestamp(int(permit["valid_until"]), UTC),
+                permit_signature=from_hex(permit["permit_signature"], 65),
+                outgoing_id=outgoing_id,
+                created_at=uow.now,
+            )
+        )
+        if work.kind == "payment":
+            repository.step(uow, one, "signed", "The signer permitted it; the relay sends it.")
+        else:
+            one.reason = "The rejection is permitted; its money is free once that is final."
+        lifecycle.record(uow, one, more={"permit": {"kind": work.kind, "round": work.turn}})
+
+
+def _refused_unbound(uow: UnitOfWork, row: Withdrawal, reason: str) -> None:
+    """Nothing is signed: a payment ends; of a batch nobody knows which one it is, so each goes on
+    alone and is judged by itself.
+    """
+    if row.batch_id is None:
+        lifecycle.end_unbound(uow, row, "rejected", reason)
+        return
+    rows = repository.together(uow, row)
+    batches.dissolve(uow, row, f"{reason} It goes on alone.", ends=False)
+    lifecycle.call_next(uow, row)
+    for one in rows:
+        lifecycle.record(uow, one)
 
 
 def _lock_mine(uow: UnitOfWork, work: Work) -> Withdrawal | None:
@@ -265,7 +342,9 @@ def _lock_mine(uow: UnitOfWork, work: Work) -> Withdrawal | None:
         uow, "withdrawal", work.id, work.fence, organisation_id=work.organisation_id
     ):
         return None
-    row = repository.find(uow, work.organisation_id, work.id)
+    row = repository.lock(uow, work.organisation_id, work.id)
+    if row.safe_tx_hash != work.safe_tx_hash:
+        return None
     # People may have cancelled it, or its block have come, while the signer was asked.
     expected = ("voiding",) if work.kind == "rejection" else ("approved", "binding")
     return row if row.state in expected else None

@@ -14,7 +14,7 @@ from strongroom.policy import service as policy
 from strongroom.vaults import room, steps
 from strongroom.vaults.errors import NotExamined
 from strongroom.vaults.steps import StepView
-from strongroom.withdrawals import counting, repository, sequence, wallet
+from strongroom.withdrawals import counting, repository, sequence, slots, wallet
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.queue_doctor import Diagnosis, Entry, Kind, diagnose
 from strongroom.withdrawals.sequence import Round
@@ -32,7 +32,7 @@ def doctor(uow: UnitOfWork) -> Diagnosis:
 
 
 def _next_nonce(uow: UnitOfWork, organisation_id: UUID) -> tuple[int, str]:
-    own = repository.consumed_nonce(uow, organisation_id) + 1
+    own = slots.consumed_nonce(uow, organisation_id) + 1
     try:
         found = room.standing(uow)
     except NotExamined:
@@ -43,7 +43,7 @@ def _next_nonce(uow: UnitOfWork, organisation_id: UUID) -> tuple[int, str]:
 
 
 def _payments(uow: UnitOfWork, bundle: Bundle) -> Iterator[Entry]:
-    for row in repository.numbered(uow, _own(uow)):
+    for row in slots.numbered(uow, _own(uow)):
         yield _entry(uow, row, bundle, "payment")
         if row.state == "voiding":
             yield _entry(uow, row, bundle, "rejection")
@@ -64,6 +64,7 @@ def _entry(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, kind: Kind) -> Entr
         stale=tuple(sorted(set(there) - found.signed)) if signing else (),
         able={one.id: _kind_of(bundle, one, found.now) for one in found.open_to()},
         enough=_enough(demands, found) if signing else _always,
+        batch=None if row.batch_id is None else str(row.batch_id),
     )
 
 

@@ -31,6 +31,8 @@ class Entry:
     stale: tuple[str, ...]
     able: Mapping[str, Hashable]
     enough: Callable[[frozenset[str]], bool]
+    batch: str | None = None
+    """Entries of one batch share their number, and do not exclude each other."""
 
     def least(self, among: Iterable[str]) -> tuple[str, ...] | None:
         """The fewest of these people who complete it; None: not even all of them."""
@@ -105,7 +107,7 @@ def _conflicts(live: Sequence[Entry]) -> Iterator[Complaint]:
     """Two things for one number: only one of them can ever be executed."""
     for nonce in sorted({one.nonce for one in live}):
         rivals = [one for one in live if one.nonce == nonce]
-        if len(rivals) > 1:
+        if len({(one.kind, one.batch or one.name) for one in rivals}) > 1:
             names = tuple(f"{one.kind} {one.name}" for one in rivals)
             yield Complaint(
                 "conflict",

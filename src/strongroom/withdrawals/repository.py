@@ -32,14 +32,38 @@ def find(uow: UnitOfWork, organisation_id: UUID, withdrawal_id: UUID) -> Withdra
 
 
 def lock(uow: UnitOfWork, organisation_id: UUID, withdrawal_id: UUID) -> Withdrawal:
-    """One withdrawal, locked and read anew. Raises WithdrawalUnknown."""
-    row = uow.session.scalars(
+    """One withdrawal, locked and read anew; those of its batch with it, always in the same order.
+    Raises WithdrawalUnknown.
+    """
+    ours = Withdrawal.organisation_id == organisation_id
+    lead = select(Withdrawal.batch_id).where(ours, Withdrawal.id == withdrawal_id)
+    rows = uow.session.scalars(
         select(Withdrawal)
-        .where(Withdrawal.organisation_id == organisation_id, Withdrawal.id == withdrawal_id)
+        .where(
+            ours,
+            (Withdrawal.id == withdrawal_id) | (Withdrawal.batch_id == lead.scalar_subquery()),
+        )
+        .order_by(Withdrawal.id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
-    ).one_or_none()
-    return _there(row)
+    ).all()
+    return _there(next((row for row in rows if row.id == withdrawal_id), None))
+
+
+def together(uow: UnitOfWork, row: Withdrawal) -> list[Withdrawal]:
+    """The payments that share its Safe transaction, itself among them, in their order."""
+    if row.batch_id is None:
+        return [row]
+    return list(
+        uow.session.scalars(
+            select(Withdrawal)
+            .where(
+                Withdrawal.organisation_id == row.organisation_id,
+                Withdrawal.batch_id == row.batch_id,
+            )
+            .order_by(Withdrawal.batch_place)
+        )
+    )
 
 
 def begin(uow: UnitOfWork, row: Withdrawal) -> None:
@@ -82,15 +106,20 @@ def transitions(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalTransition]:
 
 
 def approvals(uow: UnitOfWork, row: Withdrawal, kind: str) -> list[WithdrawalApproval]:
-    """People's signatures on its payment or on its rejection, in the order of their arrival."""
+    """People's signatures on its payment as it is to be sent now, or on its rejection, in the order
+    of their arrival. A batch has one rejection, of all.
+    """
+    wanted = [
+        WithdrawalApproval.organisation_id == row.organisation_id,
+        WithdrawalApproval.withdrawal_id == rules.signed_on(row.id, row.batch_id, kind),
+        WithdrawalApproval.kind == kind,
+    ]
+    if kind == "payment" and row.vault_id is not None and row.state not in rules.ENDED:
+        wanted.append(WithdrawalApproval.digest == row.safe_tx_hash)
     return list(
         uow.session.scalars(
             select(WithdrawalApproval)
-            .where(
-                WithdrawalApproval.organisation_id == row.organisation_id,
-                WithdrawalApproval.withdrawal_id == row.id,
-                WithdrawalApproval.kind == kind,
-            )
+            .where(*wanted)
             .order_by(WithdrawalApproval.created_at, WithdrawalApproval.person)
         )
     )
@@ -187,62 +216,6 @@ def paid_since(
     return {asset: (int(units), count) for asset, units, count in uow.session.execute(query)}
 
 
-def slot_holder(uow: UnitOfWork, row: Withdrawal) -> Withdrawal | None:
-    """The payment that has the vault's next Safe nonce now. The caller holds the vault's lock."""
-    return uow.session.scalars(
-        select(Withdrawal)
-        .where(
-            Withdrawal.organisation_id == row.organisation_id,
-            Withdrawal.vault_id == row.vault_id,
-            Withdrawal.safe_nonce.is_not(None),
-            Withdrawal.state.in_(sorted(rules.HOLDS_SLOT)),
-        )
-        .order_by(Withdrawal.safe_nonce)
-        .limit(1)
-    ).one_or_none()
-
-
-def next_safe_nonce(uow: UnitOfWork, row: Withdrawal) -> int:
-    """One beyond the last nonce that is bound to an intent."""
-    last = uow.session.scalar(
-        select(func.max(Withdrawal.safe_nonce)).where(
-            Withdrawal.organisation_id == row.organisation_id,
-            Withdrawal.vault_id == row.vault_id,
-            Withdrawal.bound_at.is_not(None),
-        )
-    )
-    return 0 if last is None else int(last) + 1
-
-
-def earlier_unmined(uow: UnitOfWork, row: Withdrawal) -> bool:
-    """Whether a lower Safe nonce of the vault is bound and not yet consumed."""
-    found = uow.session.scalar(
-        select(Withdrawal.id)
-        .where(
-            Withdrawal.organisation_id == row.organisation_id,
-            Withdrawal.vault_id == row.vault_id,
-            Withdrawal.safe_nonce < row.safe_nonce,
-            Withdrawal.state.in_(("binding", "signed", "broadcast", "voiding")),
-        )
-        .limit(1)
-    )
-    return found is not None
-
-
-def oldest_queued(uow: UnitOfWork, row: Withdrawal) -> UUID | None:
-    """The next payment of the same vault in line."""
-    return uow.session.scalar(
-        select(Withdrawal.id)
-        .where(
-            Withdrawal.organisation_id == row.organisation_id,
-            Withdrawal.vault_id == row.vault_id,
-            Withdrawal.state == "queued",
-        )
-        .order_by(Withdrawal.id)
-        .limit(1)
-    )
-
-
 def outdated(uow: UnitOfWork, organisation_id: UUID, version: int) -> Sequence[UUID]:
     """Orders under an older policy that nothing of ours was signed for."""
     return uow.session.scalars(
@@ -254,33 +227,6 @@ def outdated(uow: UnitOfWork, organisation_id: UUID, version: int) -> Sequence[U
         )
         .order_by(Withdrawal.id)
     ).all()
-
-
-def numbered(uow: UnitOfWork, organisation_id: UUID) -> list[Withdrawal]:
-    """What has a Safe nonce and has not ended or been mined, by nonce."""
-    return list(
-        uow.session.scalars(
-            select(Withdrawal)
-            .where(
-                Withdrawal.organisation_id == organisation_id,
-                Withdrawal.safe_nonce.is_not(None),
-                Withdrawal.state.in_(sorted(rules.HOLDS_SLOT)),
-            )
-            .order_by(Withdrawal.safe_nonce, Withdrawal.id)
-        )
-    )
-
-
-def consumed_nonce(uow: UnitOfWork, organisation_id: UUID) -> int:
-    """The highest Safe nonce that a payment of ours, or its rejection, used on chain; -1: none."""
-    last = uow.session.scalar(
-        select(func.max(Withdrawal.safe_nonce)).where(
-            Withdrawal.organisation_id == organisation_id,
-            Withdrawal.bound_at.is_not(None),
-            Withdrawal.state.not_in(sorted(rules.HOLDS_SLOT)),
-        )
-    )
-    return -1 if last is None else int(last)
 
 
 def to_simulate(uow: UnitOfWork, chain_id: int) -> Withdrawal | None:

@@ -17,12 +17,13 @@ from strongroom.db.database import UnitOfWork
 from strongroom.kit.check import check
 from strongroom.kit.crash import crash_point
 from strongroom.ledger import service as ledger
-from strongroom.ledger.types import Posting
+from strongroom.ledger.types import Balance, Posting
 from strongroom.policy import service as policy
 from strongroom.policy.types import ActiveBundle
+from strongroom.relay.types import FeeLevel
 from strongroom.screening import service as screening
 from strongroom.wallets import service as wallets
-from strongroom.withdrawals import errors, lifecycle, repository, wallet
+from strongroom.withdrawals import errors, fee_levels, lifecycle, repository, wallet
 from strongroom.withdrawals.judging import judge_order
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.types import PreparedWithdrawal
@@ -36,6 +37,8 @@ from strongroom_protocol.intents import Withdrawal as Intent
 from strongroom_protocol.signatures import Signature, SignatureInvalid, recover
 
 TREASURY: Final = "client:treasury"
+ALL: Final = "all"
+"""The amount that asks for everything."""
 VALIDITY_SECONDS: Final = 86_400
 VALIDITY_SECONDS_MIN: Final = 60
 VALIDITY_SECONDS_MAX: Final = 30 * 86_400
@@ -44,7 +47,9 @@ VALIDITY_SECONDS_MAX: Final = 30 * 86_400
 
 class Wish(TypedDict):
     """What an order is drafted from. `amount`: decimal text in the asset's own unit. `from_wallet`:
-    a spending key of the policy, none = the vault. `store_epoch`: an offline signer's, if its
+    a spending key of the policy, none = the vault; "all" = what is there, of the coin less the gas
+    that a spending key may pay. `fee_level`: what gas may cost, unless `max_fee_wei` says it.
+    `source`: the client account that pays. `store_epoch`: an offline signer's, if its
     officers opened a later one than the first.
     """
 
@@ -54,6 +59,8 @@ class Wish(TypedDict):
     reference: str
     from_wallet: NotRequired[str | None]
     max_fee_wei: NotRequired[str | None]
+    fee_level: NotRequired[FeeLevel | None]
+    source: NotRequired[str]
     store_epoch: NotRequired[int | None]
     valid_for_seconds: NotRequired[int]
 
@@ -75,15 +82,18 @@ def prepare(uow: UnitOfWork, **wish: Unpack[Wish]) -> PreparedWithdrawal:
             f"An order is valid for {VALIDITY_SECONDS_MIN} seconds to {VALIDITY_SECONDS_MAX} "
             f"seconds; {valid_for_seconds} is outside."
         )
+    most_wei = (
+        fee_levels.cap_wei(uow, active.bundle, payer, wish.get("fee_level"))
+        if max_fee_wei is None
+        else from_decimal(max_fee_wei, field="max_fee_wei")
+    )
     intent = Intent(
         organisation=active.bundle.organisation,
         wallet=payer.address,
         token=token.contract or ZERO,
         to=parse_address(wish["to"]),
-        units=parse_amount(wish["amount"], token.asset).units,
-        max_fee_wei=payer.max_fee_wei
-        if max_fee_wei is None
-        else from_decimal(max_fee_wei, field="max_fee_wei"),
+        units=_units(uow, active.bundle, payer, token, wish, most_wei),
+        max_fee_wei=most_wei,
         reference=wish["reference"],
         valid_until=int(uow.now.timestamp()) + valid_for_seconds,
         policy_version=active.version,
@@ -101,9 +111,16 @@ def prepare(uow: UnitOfWork, **wish: Unpack[Wish]) -> PreparedWithdrawal:
 
 
 def request(
-    uow: UnitOfWork, *, fields: Mapping[str, Any], initiator_signature: str, source: str = TREASURY
+    uow: UnitOfWork,
+    *,
+    fields: Mapping[str, Any],
+    initiator_signature: str,
+    source: str = TREASURY,
+    memo: str = "",
+    fee_level: FeeLevel = "normal",
 ) -> Withdrawal:
-    """Take in a signed order: judge it, hold its money, have its destination screened.
+    """Take in a signed order: judge it, hold its money, have its destination screened. `memo`: the
+    client's own words, which never leave the house; `fee_level`: the tip that it is sent with.
 
     What the policy denies is kept as `rejected`, with the rule's sentence and no hold. Raises
     VaultMissing, IntentWrong, AssetUnknown, ValidityWrong, PolicyVersionStale, EpochStale,
@@ -141,6 +158,9 @@ def request(
         reason=verdict.sentence if denied else "The destination is being screened.",
         rule_id=verdict.rule_id,
         held=not denied,
+        batch_place=0,
+        memo=memo,
+        fee_level=fee_level,
         void_round=0,
         attempt=0,
         request_id=uow.request_id,
@@ -157,6 +177,31 @@ def request(
     lifecycle.record(uow, row, holds)
     crash_point("withdrawal.after_hold")
     return row
+
+
+def _units(
+    uow: UnitOfWork, bundle: Bundle, payer: Wallet, token: Token, wish: Wish, most_wei: int
+) -> int:
+    """What is wished for, or all that is there: of the account, and in the wallet that pays."""
+    if wish["amount"] != ALL:
+        return parse_amount(wish["amount"], token.asset).units
+    codes = (wish.get("source", TREASURY), wallets.custody_code(bundle.chain_id, payer.address))
+    there = {one.code: one.available for one in _balances(uow) if one.asset == token.asset.code}
+    units = min(max(there.get(code, 0), 0) for code in codes)
+    if payer.kind != "vault" and token.contract is None:
+        units -= most_wei
+    if units <= 0:
+        gas = " once its gas is paid" if payer.kind != "vault" and token.contract is None else ""
+        raise errors.InsufficientFunds(
+            f"Nothing of {token.asset.code} is free to be sent{gas}: {codes[0]} has "
+            f"{max(there.get(codes[0], 0), 0)} smallest units available, the wallet that pays "
+            f"{max(there.get(codes[1], 0), 0)}."
+        )
+    return units
+
+
+def _balances(uow: UnitOfWork) -> list[Balance]:
+    return ledger.balances(uow, _own(uow))
 
 
 def _token_of_asset(bundle: Bundle, asset: str) -> Token:
@@ -242,10 +287,7 @@ def _check_funds(uow: UnitOfWork, row: Withdrawal, holds: Sequence[Posting], coi
     for leg in (leg for posting in holds for leg in posting.legs):
         for code in (leg.debit, leg.credit):
             wanted[code, leg.asset] = wanted.get((code, leg.asset), 0) + leg.units
-    there = {
-        (balance.code, balance.asset): max(balance.available, 0)
-        for balance in ledger.balances(uow, row.organisation_id)
-    }
+    there = {(one.code, one.asset): max(one.available, 0) for one in _balances(uow)}
     for (code, asset_code), units in wanted.items():
         asset = Asset(asset_code)
         needed, available = Amount(units, asset), Amount(there.get((code, asset_code), 0), asset)

@@ -27,8 +27,8 @@ STEPS: Final[Mapping[str | None, frozenset[str]]] = {
     None: frozenset({"screening", "rejected"}),
     "screening": frozenset({"queued"}) | _ENDS_UNBOUND,
     "queued": frozenset({"awaiting_approval"}) | _ENDS_UNBOUND,
-    "awaiting_approval": frozenset({"approved"}) | _ENDS_UNBOUND,
-    "approved": frozenset({"binding", "mined"}) | _ENDS_UNBOUND,
+    "awaiting_approval": frozenset({"approved", "queued"}) | _ENDS_UNBOUND,
+    "approved": frozenset({"binding", "mined", "queued"}) | _ENDS_UNBOUND,
     "binding": frozenset({"signed", "broadcast", "mined", "voiding"}),
     "signed": frozenset({"broadcast", "mined", "voiding"}),
     "broadcast": frozenset({"mined", "voiding"}),
@@ -41,6 +41,11 @@ def check_step(from_state: str | None, to_state: str) -> None:
     """A programmer's error if the step is none of STEPS."""
     allowed = STEPS.get(from_state, frozenset())
     check(to_state in allowed, f"a withdrawal may go from {from_state} to {to_state}")
+
+
+def signed_on(withdrawal_id: UUID, batch_id: UUID | None, kind: str) -> UUID:
+    """On which withdrawal a signature of this kind stands: a batch's rejection on its first one."""
+    return batch_id if batch_id is not None and kind == "rejection" else withdrawal_id
 
 
 def hold_key(withdrawal_id: UUID) -> str:

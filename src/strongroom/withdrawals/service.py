@@ -3,7 +3,8 @@
 What raises what is said where the work is done: requests.py, approvals.py, lifecycle.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,17 +12,22 @@ from strongroom.db.database import UnitOfWork
 from strongroom.kit.check import check
 from strongroom.policy import service as policy
 from strongroom.relay import service as relay
+from strongroom.relay.types import FeeLevel
+from strongroom.vaults import service as vaults
 from strongroom.withdrawals import (
     approvals,
+    batches,
     cold,
     counting,
     errors,
+    fee_levels,
     lifecycle,
     rates,
     reminding,
     repository,
     requests,
     seen,
+    wallet,
 )
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.requests import TREASURY, prepare
@@ -33,26 +39,61 @@ from strongroom.withdrawals.types import (
     TransitionView,
     WithdrawalView,
 )
-from strongroom_protocol.addresses import checksum
+from strongroom_protocol.addresses import checksum, parse_address
 from strongroom_protocol.amounts import format_amount
 from strongroom_protocol.bundle import Bundle
 from strongroom_protocol.rates import RateStatement
 
 __all__ = [
-    "advance", "approve", "cancel", "export", "get", "history", "page", "policy_changed", "prepare",
-    "reject", "rejection_data", "remind", "reminders", "request", "signing_data",
-    "signing_data_or_none", "take_in", "take_rate", "what_is_seen",
+    "advance", "approve", "cancel", "export", "fees", "get", "history", "page", "policy_changed",
+    "prepare", "put_together", "reject", "rejection_data", "remind", "reminders", "request",
+    "signing_data", "signing_data_or_none", "take_in", "take_rate", "what_is_seen",
 ]  # fmt: skip
 
 
 def request(
-    uow: UnitOfWork, *, fields: Mapping[str, Any], initiator_signature: str, source: str = TREASURY
+    uow: UnitOfWork,
+    *,
+    fields: Mapping[str, Any],
+    initiator_signature: str,
+    source: str = TREASURY,
+    memo: str = "",
+    fee_level: FeeLevel = "normal",
 ) -> WithdrawalView:
     """Take in a signed order; see requests.request for what it raises."""
     row = requests.request(
-        uow, fields=fields, initiator_signature=initiator_signature, source=source
+        uow,
+        fields=fields,
+        initiator_signature=initiator_signature,
+        source=source,
+        memo=memo,
+        fee_level=fee_level,
     )
     return _view(uow, row)
+
+
+def put_together(uow: UnitOfWork, ids: Sequence[UUID]) -> list[WithdrawalView]:
+    """Have these payments of the vault sent in one transaction; see batches.form for what it
+    raises.
+    """
+    chain_id = policy.active(uow, _own(uow)).bundle.chain_id
+    multi_send = vaults.platform(uow, chain_id).deployment.multi_send
+    rows = batches.form(uow, _own(uow), ids, multi_send)
+    for row in rows:
+        lifecycle.record(uow, row, more={"batch": str(row.batch_id), "place": row.batch_place})
+    lifecycle.call_next(uow, rows[0])
+    return [_view(uow, row) for row in rows]
+
+
+def fees(
+    uow: UnitOfWork, from_wallet: str | None = None
+) -> tuple[datetime, list[fee_levels.Level]] | None:
+    """The three fee levels for a payment by this wallet; none = the vault. Raises VaultMissing,
+    IntentWrong.
+    """
+    active = policy.active(uow, _own(uow))
+    address = None if from_wallet is None else parse_address(from_wallet)
+    return fee_levels.levels(uow, active.bundle, wallet.find(uow, active, address))
 
 
 def get(uow: UnitOfWork, withdrawal_id: UUID) -> WithdrawalView:
@@ -209,6 +250,10 @@ def _view(uow: UnitOfWork, row: Withdrawal, active: Bundle | None = None) -> Wit
         approvals=counting.views(uow, row, bundle),
         tx_hash=_tx_hash(uow, row),
         created_at=row.created_at,
+        memo=row.memo,
+        fee_level=cast(FeeLevel, row.fee_level),
+        max_fee_wei=int(row.fields["maxFeeWei"]),
+        batch=row.batch_id,
     )
 
 

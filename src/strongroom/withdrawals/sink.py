@@ -31,14 +31,11 @@ class WithdrawalObserver:
 
     def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
         """`signed` becomes `broadcast`; a refusal means that the nonce must be voided."""
-        found = _of_outgoing(uow, outgoing)
-        if found is None:
-            return
-        row, kind = found
-        if outgoing.state == "broadcast" and kind == "payment" and row.state == "signed":
-            repository.step(uow, row, "broadcast", "Sent to the chain.")
-        elif outgoing.state == "failed":
-            _execution_failed(uow, row, kind, outgoing.last_error or "it was refused")
+        for row, kind in _of_outgoing(uow, outgoing):
+            if outgoing.state == "broadcast" and kind == "payment" and row.state == "signed":
+                repository.step(uow, row, "broadcast", "Sent to the chain.")
+            elif outgoing.state == "failed":
+                _execution_failed(uow, row, kind, outgoing.last_error or "it was refused")
 
 
 class WithdrawalSink:
@@ -89,12 +86,9 @@ class WithdrawalSink:
         sent = relay.by_hash(uow, self._chain_id, hashes)
         executions = _executions(block)
         for tx_hash, outgoing in sorted(sent.items()):
-            found = _of_outgoing(uow, outgoing)
-            if found is None:
-                continue
-            wallet = found[0].wallet
-            if (wallet, tx_hash) not in {(one.safe, one.tx_hash) for one in executions}:
-                yield *found, outgoing.last_error or "its nonce was used by a cancel."
+            for row, kind in _of_outgoing(uow, outgoing):
+                if (row.wallet, tx_hash) not in {(one.safe, one.tx_hash) for one in executions}:
+                    yield row, kind, outgoing.last_error or "its nonce was used by a cancel."
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,23 +172,25 @@ def _execution_failed(uow: UnitOfWork, row: Withdrawal, kind: str, reason: str) 
         return
     if row.state == "voiding" and row.void_round < VOID_ROUNDS_MAX:
         row.void_round += 1
-        row.void_bound_at, row.due_at = None, uow.now
+        row.void_bound_at = None
+        row.due_at = uow.now if row.batch_place == 0 else None
         row.reason, row.updated_at = f"The rejection failed, it is sent again: {reason}", uow.now
 
 
-def _of_outgoing(uow: UnitOfWork, outgoing: OutgoingView) -> tuple[Withdrawal, str] | None:
-    """The withdrawal, locked, and which of its executions this is."""
+def _of_outgoing(uow: UnitOfWork, outgoing: OutgoingView) -> list[tuple[Withdrawal, str]]:
+    """The withdrawals, locked, and which of their executions this is."""
     if outgoing.purpose != "vault_execution":
-        return None
+        return []
     found = uow.session.execute(
-        select(WithdrawalPermit.withdrawal_id, WithdrawalPermit.kind).where(
+        select(WithdrawalPermit.withdrawal_id, WithdrawalPermit.kind)
+        .where(
             WithdrawalPermit.organisation_id == outgoing.organisation_id,
             WithdrawalPermit.outgoing_id == outgoing.id,
         )
-    ).one_or_none()
-    if found is None:
-        return None
-    return repository.lock(uow, outgoing.organisation_id, found.withdrawal_id), found.kind
+        .order_by(WithdrawalPermit.withdrawal_id)
+    ).all()
+    owner = outgoing.organisation_id
+    return [(repository.lock(uow, owner, one.withdrawal_id), one.kind) for one in found]
 
 
 def transfer_of(row: Withdrawal, tx_hash: bytes, block: BlockView) -> Transfer | None:

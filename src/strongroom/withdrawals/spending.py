@@ -25,6 +25,7 @@ from strongroom.signing.client import SignerClient
 from strongroom.signing.errors import SignerRefused
 from strongroom.withdrawals import (
     approvals,
+    batches,
     clearing,
     cold,
     counting,
@@ -157,7 +158,8 @@ def _approved(uow: UnitOfWork, row: Withdrawal) -> Asked | None:
         _bind(uow, row, "It waits for the offline machine: export it, sign it, bring it back.")
         return None
     bundle = policy.active(uow, row.organisation_id).bundle
-    cap = FeeCap(bundle.max_fee_per_gas_wei, intent_of(row).max_fee_wei or None)
+    most_wei = intent_of(row).max_fee_wei or None
+    cap = FeeCap(bundle.max_fee_per_gas_wei, most_wei, batches.fee_level([row]))
     return Asked(
         organisation_id=row.organisation_id,
         id=row.id,

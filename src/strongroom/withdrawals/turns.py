@@ -10,7 +10,7 @@ from strongroom.db.database import UnitOfWork
 from strongroom.kit.check import check
 from strongroom.vaults import service as vaults
 from strongroom.vaults.steps import Turn
-from strongroom.withdrawals import rules
+from strongroom.withdrawals import rules, slots
 from strongroom.withdrawals.lifecycle import TOPIC
 from strongroom.withdrawals.models import Withdrawal
 
@@ -40,16 +40,7 @@ def vault_turn(uow: UnitOfWork) -> Turn:
 def take_turn(uow: UnitOfWork) -> None:
     """A change is over: the payment that waits longest is looked at."""
     organisation_id = _own(uow)
-    waiting = uow.session.scalar(
-        select(Withdrawal.id)
-        .where(
-            Withdrawal.organisation_id == organisation_id,
-            Withdrawal.vault_id.is_not(None),
-            Withdrawal.state == "queued",
-        )
-        .order_by(Withdrawal.id)
-        .limit(1)
-    )
+    waiting = slots.oldest_queued(uow, organisation_id)
     if waiting is not None:
         outbox.enqueue(
             uow,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from strongroom.relay.types import FeeLevel
 from strongroom.withdrawals.sequence import Need
 from strongroom_protocol.policy import Verdict
 
@@ -105,3 +106,8 @@ class WithdrawalView:
     approvals: tuple[ApprovalView, ...]
     tx_hash: bytes | None
     created_at: datetime
+    memo: str = ""
+    fee_level: FeeLevel = "normal"
+    max_fee_wei: int = 0
+    batch: UUID | None = None
+    """The first of the payments that it is sent with."""

@@ -17,7 +17,7 @@ from strongroom.policy.types import ActiveBundle
 from strongroom.relay.rules import GAS
 from strongroom.vaults import service as vaults
 from strongroom.wallets import service as wallets
-from strongroom.withdrawals import errors
+from strongroom.withdrawals import batches, errors
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.types import Kind
 from strongroom_protocol import safe, typed_data
@@ -109,6 +109,8 @@ def safe_tx_of(row: Withdrawal, kind: str) -> safe.SafeTx:
     nonce = row.safe_nonce or 0
     if kind == "rejection":
         return safe.rejection_safe_tx(Address(row.wallet), nonce)
+    if row.batch is not None:
+        return batches.safe_tx(row.batch, nonce)
     token = ZERO if row.token is None else Address(row.token)
     return safe.payment_safe_tx(token, Address(row.destination), row.units, nonce)
 

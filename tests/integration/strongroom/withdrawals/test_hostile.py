@@ -39,7 +39,7 @@ def _permit_taken_by_others(stage: Stage, withdrawal_id, *, bind: bool) -> dict[
     """
     loop = stage.permit_loop
     with stage.house.role("relay").unit(None, loop._actor) as uow:
-        work = permits._claim(uow)
+        work = permits._claim(uow, stage.chain.chain_id)
     assert isinstance(work, permits.Work)
     assert work.id == withdrawal_id
     if bind:
@@ -92,7 +92,7 @@ def test_a_rejection_refused_while_suspended_frees_the_money_afterwards(stage: S
     view = stage.approved("voided while suspended", amount="9", valid_for_seconds=LONG)
     loop = stage.permit_loop
     with stage.house.role("relay").unit(None, loop._actor) as uow:
-        work = permits._claim(uow)
+        work = permits._claim(uow, stage.chain.chain_id)
     assert isinstance(work, permits.Work)
     assert loop._bind_after_dry_verdict(work)
     _suspend(stage)
