@@ -12,7 +12,7 @@ from strongroom.db import outbox
 from strongroom.db.database import UnitOfWork
 from strongroom.deposits import repository, settings
 from strongroom.deposits.models import Deposit
-from strongroom.deposits.sink import book_arrival, open_accounts
+from strongroom.deposits.sink import book_arrivals, open_accounts
 from strongroom.deposits.terms import terms
 from strongroom.ledger import service as ledger
 from strongroom.wallets import service as wallets
@@ -95,7 +95,7 @@ def _book(uow: UnitOfWork, rows: list[Deposit], assets: dict[bytes, str]) -> Non
         wanted = terms(standing, row.organisation_id, row.chain_id, row.asset, row.units)
         row.confirmations, row.level = wanted.confirmations, wanted.level
         row.awaits = wanted.why or None
-        postings.append(book_arrival(uow, _block(uow, row), row))
+        postings += book_arrivals(uow, _block(uow, row), [row])
     reason = "The policy names its token now: booked to suspense; being screened."
     repository.add_transitions(uow, [repository.change(row, "unscreened", reason) for row in rows])
     open_accounts(uow, postings)

@@ -37,8 +37,8 @@ def record(uow: UnitOfWork, block: BlockView, arrivals: Sequence[Arrival]) -> No
     if not arrivals:
         return
     rows = [_columns(uow, block, arrival) for arrival in arrivals]
-    insertion = insert(Deposit).values(rows).on_conflict_do_nothing().returning(Deposit.id)
-    added = set(uow.session.scalars(insertion))
+    insertion = insert(Deposit).on_conflict_do_nothing().returning(Deposit.id)
+    added = set(uow.session.scalars(insertion, rows))
     reason = f"In block {block.height}."
     add_transitions(uow, [(row, "seen", reason) for row in rows if row["id"] in added])
 
@@ -163,19 +163,18 @@ def add_transitions(uow: UnitOfWork, changes: Sequence[Change]) -> None:
     if not changes:
         return
     uow.session.execute(
-        insert(DepositTransition).values(
-            [
-                {
-                    "organisation_id": row["organisation_id"],
-                    "id": uow.new_id(),
-                    "deposit_id": row["id"],
-                    "state": state,
-                    "reason": reason,
-                    "at": uow.now,
-                }
-                for row, state, reason in changes
-            ]
-        )
+        insert(DepositTransition),
+        [
+            {
+                "organisation_id": row["organisation_id"],
+                "id": uow.new_id(),
+                "deposit_id": row["id"],
+                "state": state,
+                "reason": reason,
+                "at": uow.now,
+            }
+            for row, state, reason in changes
+        ],
     )
     found = [event(*one) for one in changes]
     announce(uow, [one for one in found if one is not None])

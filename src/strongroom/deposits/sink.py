@@ -86,7 +86,7 @@ class DepositSink:
         context = self._context(uow, block)
         rows = repository.of_block(uow, block, "seen")
         reuse.hold(uow, block, rows)
-        arrivals = [book_arrival(uow, block, row) for row in rows if row.asset is not None]
+        arrivals = book_arrivals(uow, block, [row for row in rows if row.asset is not None])
         for row in rows:
             row.chain_state, row.confirmed_at = "confirmed", uow.now
         repository.add_transitions(uow, [_confirmed(block, row) for row in rows])
@@ -166,19 +166,24 @@ class DepositSink:
         repository.record(uow, block, found)
 
 
-def book_arrival(uow: UnitOfWork, block: BlockView, row: Deposit) -> Posting:
-    """Ask screening about a deposit; gives the posting that brings it into suspense."""
-    posting = _arrival(block, row)
-    row.booking_key = posting.key
-    row.screening_request_id = screening.request(
-        uow,
-        organisation_id=row.organisation_id,
-        direction="in",
-        subject=row.payer,
-        reference=f"deposit:{row.id}",
-        topic=TOPIC,
-        payload={"deposit_id": str(row.id)},
-        deposit=DepositFacts(
+def book_arrivals(uow: UnitOfWork, block: BlockView, rows: Sequence[Deposit]) -> list[Posting]:
+    """Ask screening about deposits; gives the postings that bring them into suspense."""
+    asked = screening.requests(uow, [_question(row) for row in rows])
+    postings = [_arrival(block, row) for row in rows]
+    for row, posting, request_id in zip(rows, postings, asked, strict=True):
+        row.booking_key, row.screening_request_id = posting.key, request_id
+    return postings
+
+
+def _question(row: Deposit) -> screening.Question:
+    return {
+        "organisation_id": row.organisation_id,
+        "direction": "in",
+        "subject": row.payer,
+        "reference": f"deposit:{row.id}",
+        "topic": TOPIC,
+        "payload": {"deposit_id": str(row.id)},
+        "deposit": DepositFacts(
             chain_id=row.chain_id,
             tx_hash=row.tx_hash,
             log_index=row.position,
@@ -186,8 +191,7 @@ def book_arrival(uow: UnitOfWork, block: BlockView, row: Deposit) -> Posting:
             address=row.address,
             units=row.units,
         ),
-    )
-    return posting
+    }
 
 
 def _may_be_ours(transfer: Transfer, watched: Mapping[bytes, Watched]) -> bool:

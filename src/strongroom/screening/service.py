@@ -5,8 +5,8 @@ list is a unit's whole work and leaves one.
 """
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict, Unpack, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NotRequired, TypedDict, Unpack, cast
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -31,6 +31,7 @@ from strongroom.screening.types import (
 from strongroom_protocol.encoding import to_hex
 
 __all__ = [
+    "Question",
     "alerts",
     "clearance",
     "finish",
@@ -39,8 +40,10 @@ __all__ = [
     "move_alert",
     "open_alert",
     "request",
+    "requests",
 ]
 
+_FACTS: Final = ("subject", "intent", "deposit", "topic", "payload")
 _REASON_QUEUED = "Waiting for the screener; the money is held until it answers."
 _REASON_EXPIRED = "The clearance has expired; the screener is asked again and the money is held."
 
@@ -65,6 +68,20 @@ def request(uow: UnitOfWork, **question: Unpack[Question]) -> UUID:
     `clearance` again. The same reference gives the same id. Raises ReferenceDiffers when the
     reference was used for other facts.
     """
+    return requests(uow, [question])[0]
+
+
+def requests(uow: UnitOfWork, questions: Sequence[Question]) -> list[UUID]:
+    """Many such questions by one statement; one id a question, in their order."""
+    if not questions:
+        return []
+    rows = [_row(uow, question) for question in questions]
+    insertion = insert(ScreeningRequest).on_conflict_do_nothing().returning(ScreeningRequest.id)
+    made = set(uow.session.scalars(insertion, rows))
+    return [row["id"] if row["id"] in made else _asked_before(uow, row) for row in rows]
+
+
+def _row(uow: UnitOfWork, question: Question) -> dict[str, Any]:
     direction, subject = question["direction"], question["subject"]
     intent, deposit = question.get("intent"), question.get("deposit")
     check(len(subject) == 20, "a screening subject is an address of 20 bytes")
@@ -72,37 +89,27 @@ def request(uow: UnitOfWork, **question: Unpack[Question]) -> UUID:
         (direction == "in") == (deposit is not None) and (direction == "out") == bool(intent),
         'an "in" request has a deposit, an "out" request an intent',
     )
-    facts = {
+    return {
+        "organisation_id": question["organisation_id"],
+        "direction": direction,
+        "reference": question["reference"],
         "subject": subject,
         "intent": intent,
         "deposit": None if deposit is None else _deposit_json(deposit),
         "topic": question["topic"],
         "payload": dict(question["payload"]),
+        "id": uow.new_id(),
+        "requested_at": uow.now,
+        "request_trace": uow.request_id,
     }
-    reference = question["reference"]
-    key = {
-        "organisation_id": question["organisation_id"],
-        "direction": direction,
-        "reference": reference,
-    }
-    made = uow.session.execute(
-        insert(ScreeningRequest)
-        .values(
-            **key,
-            **facts,
-            id=uow.new_id(),
-            requested_at=uow.now,
-            request_trace=uow.request_id,
-        )
-        .on_conflict_do_nothing()
-        .returning(ScreeningRequest.id)
-    ).scalar_one_or_none()
-    if made is not None:
-        return made
+
+
+def _asked_before(uow: UnitOfWork, row: Mapping[str, Any]) -> UUID:
+    key = {name: row[name] for name in ("organisation_id", "direction", "reference")}
     found = uow.session.scalars(select(ScreeningRequest).filter_by(**key)).one()
-    if any(getattr(found, name) != value for name, value in facts.items()):
+    if any(getattr(found, name) != row[name] for name in _FACTS):
         raise ReferenceDiffers(
-            f"The reference {reference} was screened before for another address or another "
+            f"The reference {row['reference']} was screened before for another address or another "
             "movement; use a new reference."
         )
     return found.id
