@@ -1,0 +1,148 @@
+"""Spans: many blocks read, matched ahead and written at once, with the same books as one by one."""
+
+from typing import Any
+
+import pytest
+
+from strongroom.chain.errors import LimitExceeded, NodeLied
+from strongroom.chain.rpc import Call
+from tests.factories.chain_stage import ADDRESS, ETH, Stage
+from tests.integration.strongroom.indexer.test_lying_nodes import Tampering, read
+
+LATE = bytes.fromhex("e1" * 20)
+
+
+def heights(stage: Stage, state: str) -> list[int]:
+    found = stage.rows("SELECT height FROM chain_block WHERE state = %s ORDER BY height", state)
+    return [row["height"] for row in found]
+
+
+def test_final_blocks_are_booked_and_closed_in_one_unit(stage: Stage):
+    token = stage.deploy_dollar()
+    stage.allow(token)
+    stage.mint(token, ADDRESS, 3)
+    stage.send(ADDRESS, 4)
+    stage.chain.mine(20)
+    follower = stage.follower()
+    follower.step()
+    follower.step()
+    cursor = follower.cursor
+    assert cursor is not None
+    final = stage.chain.height() - 2
+    assert (cursor.height, cursor.confirmed_height, cursor.finalized_height) == (final,) * 3
+    assert stage.balances()[f"{stage.custody()} TUSD/6"] == 3
+    assert {row["chain_state"] for row in stage.rows("SELECT * FROM deposit")} == {"finalized"}
+    stage.catch_up(follower)
+    stage.assert_sound()
+
+
+def test_every_block_that_is_not_final_is_stored_so_that_each_can_be_taken_back(stage: Stage):
+    follower = stage.follower()
+    stage.catch_up(follower)
+    stage.chain.mine()
+    stage.send(ADDRESS, 7)
+    last = stage.chain.mine()
+    stage.catch_up(follower)
+    stored = stage.rows("SELECT height FROM chain_block WHERE height >= %s", last - 1)
+    assert {row["height"] for row in stored} == {last - 1, last}
+    stage.chain.rpc("anvil_reorg", 2, [])
+    stage.chain.mine()
+    stage.struggle(follower)
+    assert stage.balances() == {}
+    stage.assert_sound()
+
+
+def test_a_span_read_before_an_address_was_registered_is_matched_again(stage: Stage):
+    """It was matched ahead: whoever is watched by now must be looked for in it."""
+    stage.chain.mine(60)
+    stage.send(LATE, 6)
+    stage.chain.mine(60)
+    follower = stage.follower()
+    follower.step()
+    follower.step()
+    cursor = follower.cursor
+    assert cursor is not None
+    assert cursor.height == 50, "the spans behind it were read ahead"
+    stage.watch(LATE)
+    stage.catch_up(follower)
+    assert stage.balances()[f"{stage.custody(LATE)} {ETH}"] == 6
+
+
+def test_a_log_of_a_block_that_is_none_of_the_range_is_a_lie(stage: Stage):
+    token = stage.deploy_dollar()
+    stage.mint(token, ADDRESS, 5)
+    last = stage.chain.mine(2)
+
+    def foreign(call: Call, answer: Any) -> Any:
+        if call.method != "eth_getLogs":
+            return answer
+        return [{**log, "blockHash": "0x" + "99" * 32} for log in answer]
+
+    for final in (True, False):
+        with pytest.raises(NodeLied, match="another fork"):
+            read(stage, foreign, lambda fetcher, final=final: fetcher.blocks(1, last, final=final))
+
+
+def test_a_log_that_the_bloom_denies_is_a_lie(stage: Stage):
+    token = stage.deploy_dollar()
+    stage.mint(token, ADDRESS, 5)
+    last = stage.chain.mine(2)
+
+    def moved(call: Call, answer: Any) -> Any:
+        """The event is said to be in the empty block behind."""
+        if call.method != "eth_getLogs":
+            return answer
+        empty: Any = stage.chain.rpc("eth_getBlockByNumber", hex(last), False)
+        return [{**log, "blockHash": empty["hash"]} for log in answer]
+
+    with pytest.raises(NodeLied, match="bloom"):
+        read(stage, moved, lambda fetcher: fetcher.blocks(1, last))
+
+
+def test_what_is_not_final_is_asked_for_by_block_hash(stage: Stage):
+    token = stage.deploy_dollar()
+    stage.mint(token, ADDRESS, 5)
+    last = stage.chain.mine(2)
+    queries: list[Any] = []
+
+    def listen(call: Call, answer: Any) -> Any:
+        if call.method == "eth_getLogs":
+            queries.append(call.params[0])
+        return answer
+
+    found = read(stage, listen, lambda fetcher: fetcher.blocks(1, last, final=False))
+    assert sum(len(block.logs) for block in found) == 1
+    assert queries
+    assert all("blockHash" in query for query in queries)
+
+
+def test_one_block_over_the_cap_is_read_from_its_receipts(stage: Stage):
+    token = stage.deploy_dollar()
+    stage.mint(token, ADDRESS, 5)
+    last = stage.chain.mine(2)
+
+    def cap(call: Call, answer: Any) -> Any:
+        capped = call.method == "eth_getLogs"
+        return LimitExceeded("query returned more than 10000 results") if capped else answer
+
+    found = read(stage, cap, lambda fetcher: fetcher.blocks(1, last))
+    assert [block.receipts is not None for block in found] == [True] * last
+    assert sum(len(block.logs) for block in found) == 1
+
+
+def test_a_payment_left_out_of_a_touched_block_is_found_in_its_receipts(stage: Stage):
+    """The node shows one of two payments: the receipts under the root show both."""
+    token = stage.deploy_dollar()
+    stage.allow(token)
+    stage.mint(token, ADDRESS, 5)
+    stage.mint(token, ADDRESS, 7)
+    stage.chain.mine(2)
+    follower = stage.follower()
+    shown = follower._thread.fetcher._rpc
+
+    def short(call: Call, answer: Any) -> Any:
+        return answer[:1] if call.method == "eth_getLogs" else answer
+
+    follower._thread.fetcher._rpc = Tampering(shown, short)
+    stage.catch_up(follower)
+    assert stage.balances()[f"{stage.custody()} TUSD/6"] == 12
