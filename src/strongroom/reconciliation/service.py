@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from strongroom.auditlog import service as auditlog
 from strongroom.db.database import UnitOfWork
+from strongroom.deposits import service as deposits
 from strongroom.indexer import service as indexer
 from strongroom.indexer.types import Range
 from strongroom.kit.ids import HOUSE
@@ -15,7 +16,7 @@ from strongroom.kit.metrics import counter, gauge
 from strongroom.ledger import service as ledger
 from strongroom.reconciliation import rules
 from strongroom.reconciliation.models import ReconciliationRowModel, ReconciliationRun
-from strongroom.reconciliation.rules import Compared
+from strongroom.reconciliation.rules import Account, Compared
 from strongroom.reconciliation.types import ReconciliationRow
 from strongroom.screening import service as screening
 from strongroom.wallets import service as wallets
@@ -56,6 +57,9 @@ def run(
     codes = sorted({code for _, code, _ in chain})
     compared = rules.compare(ledger.custody_at(uow, chain_id, height, codes=codes), chain)
     differing = [item for item in compared if item.difference != 0]
+    if differing:
+        waiting = _waiting(uow, chain_id)
+        differing = [item for item in differing if item.account not in waiting]
     made = ReconciliationRun(
         id=uow.new_id(),
         chain_id=chain_id,
@@ -74,6 +78,19 @@ def run(
         _freeze(uow, item, height, ranges.get(item.account[1:]))
     _record(uow, made)
     return len(differing)
+
+
+def _waiting(uow: UnitOfWork, chain_id: int) -> set[Account]:
+    """Accounts of tokens named a moment ago: what was kept of them is booked in seconds."""
+    assets = {
+        (token.organisation_id, token.contract): token.asset
+        for token in wallets.tokens(uow, chain_id)
+    }
+    return {
+        (organisation_id, code, assets[organisation_id, contract])
+        for organisation_id, code, contract in deposits.unbooked(uow, chain_id)
+        if (organisation_id, contract) in assets
+    }
 
 
 def _record(uow: UnitOfWork, made: ReconciliationRun) -> None:

@@ -2,6 +2,7 @@
 
 from strongroom.api.v1 import (
     address_book,
+    beliefs,
     compliance,
     deposit_rules,
     deposits,
@@ -41,6 +42,7 @@ ROUTERS = tuple(
         offline,
         payments,
         compliance,
+        beliefs,
         proofs,
         webhooks,
         operator,

@@ -32,6 +32,18 @@ router = APIRouter(tags=["proofs"])
 PROVING = [Depends(needs(Role.COMPLIANCE, Role.AUDITOR, Role.OWNER))]
 
 
+class DifferenceOut(Shown):
+    """An account where the sides differ: chain less books, in smallest units. It began above
+    equal_height and not above differs_height, as far as that could be found out.
+    """
+
+    address: str
+    difference: str
+    height: int
+    equal_height: int | None
+    differs_height: int | None
+
+
 class AssetOut(Shown):
     """One asset: what the ledger says of custody, and what the chain holds, in smallest units."""
 
@@ -40,10 +52,11 @@ class AssetOut(Shown):
     chain_units: str
     difference: str
     addresses: list[str]
+    differences: list[DifferenceOut]
 
 
 class ReconciliationOut(Shown):
-    """The latest comparison, at a finalized block."""
+    """The newest comparison of each account; height and hash are those of the newest of all."""
 
     height: int | None
     block_hash: str | None
@@ -86,13 +99,14 @@ def latest(query: Reading) -> ReconciliationOut:
     rows = query.run(reconciliation.latest)
     if not rows:
         return ReconciliationOut(height=None, block_hash=None, compared_at=None, items=[])
+    newest = max(rows, key=lambda row: row.height)
     by_asset: dict[str, list[ReconciliationRow]] = defaultdict(list)
     for row in rows:
         by_asset[row.asset].append(row)
     return ReconciliationOut(
-        height=rows[0].height,
-        block_hash="0x" + rows[0].block_hash.hex(),
-        compared_at=rows[0].compared_at,
+        height=newest.height,
+        block_hash="0x" + newest.block_hash.hex(),
+        compared_at=newest.compared_at,
         items=[_asset(asset, found) for asset, found in sorted(by_asset.items())],
     )
 
@@ -150,4 +164,15 @@ def _asset(asset: str, rows: list[ReconciliationRow]) -> AssetOut:
         chain_units=str(chain),
         difference=str(chain - ledger),
         addresses=[checksum(row.address) for row in rows],
+        differences=[
+            DifferenceOut(
+                address=checksum(row.address),
+                difference=str(row.difference),
+                height=row.height,
+                equal_height=row.equal_height,
+                differs_height=row.differs_height,
+            )
+            for row in rows
+            if row.difference
+        ],
     )
