@@ -159,7 +159,7 @@ class KeyWatch:
         figure = gauge(
             "strongroom_relay_transactions_left", "What a key can pay for.", ("chain", "key")
         )
-        figure.labels(str(self._chain_id), who).set(float(left))
+        figure.labels(str(self._chain_id), who).set(left)
         if state != "ok":
             sentence = (
                 f"{who} holds {seen.balance_wei} wei: gas for {left} usual transactions at the "
