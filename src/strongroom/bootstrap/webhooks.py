@@ -81,8 +81,10 @@ class Couriers:
             loop.check()
 
     def close(self) -> None:
-        """Finish what was begun, then end."""
+        """Let the POSTs under way end, then end."""
         self._stop.set()
+        for courier in self._couriers:
+            courier.stop()
         for thread in self._threads:
             thread.join()
         for courier in self._couriers:

@@ -69,11 +69,6 @@ def listening(uow: UnitOfWork, events: Sequence[Event]) -> list[Event]:
     return [event for event in events if event.organisation_id in there]
 
 
-def listeners(uow: UnitOfWork) -> list[UUID]:
-    """Every organisation that this unit sees and that wants to be told."""
-    return [row[0] for row in uow.execute("SELECT organisation_id FROM event_listener").fetchall()]
-
-
 _ANNOUNCE: Final = """
 WITH given AS (
     SELECT * FROM unnest(%(organisations)s::uuid[], %(ids)s::uuid[], %(keys)s::text[],

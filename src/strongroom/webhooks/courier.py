@@ -56,6 +56,7 @@ class Courier:
         self._slots = slots
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix=f"webhooks {lane}")
         self._free = threading.Semaphore(slots)
+        self._ending = threading.Event()
 
     def step(self) -> bool:
         """Claim endpoints for the free slots and begin with them; True when there were any."""
@@ -72,6 +73,10 @@ class Courier:
         for row in claimed:
             self._pool.submit(self._serve, row)
         return bool(claimed)
+
+    def stop(self) -> None:
+        """Begin with no other event; what is left of a batch stays due."""
+        self._ending.set()
 
     def close(self) -> None:
         """Wait for what was begun."""
@@ -110,7 +115,8 @@ class Courier:
             with self._database.unit(owner, _ACTOR) as uow:
                 going_on = recording.record(uow, endpoint, event.id, answer)
             _count(answer)
-            if not going_on or time.monotonic() - started > BATCH_SECONDS:
+            late = time.monotonic() - started > BATCH_SECONDS
+            if not going_on or late or self._ending.is_set():
                 return
 
     def _send(self, endpoint: Claimed, event: EventView) -> Answer:

@@ -7,6 +7,7 @@ from strongroom.bootstrap.worker import Services
 from strongroom.db import events
 from strongroom.db.database import UnitOfWork
 from strongroom.db.events import Event
+from strongroom.identity import service as identity
 from strongroom.kit.ids import HOUSE
 from strongroom.screening import service as screening
 from strongroom.workers.jobs import Handler
@@ -26,9 +27,10 @@ def halted(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> N
     )
     subject, body = f"chain:{chain_id}", {"chain_id": chain_id, "height": height}
     key = f"{subject}:halted:{height}"
+    concerned = [HOUSE, *uow.session.scalars(identity.on_chain(chain_id))]
     told = [
         Event(owner, key, "chain.halted", subject, {**body, "reason": payload["reason"]})
-        for owner in events.listeners(uow)
+        for owner in concerned
     ]
     events.announce(uow, told)
 

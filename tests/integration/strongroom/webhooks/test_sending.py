@@ -4,10 +4,12 @@ import base64
 import hashlib
 import hmac
 import time
+from uuid import UUID
 
 from strongroom.webhooks import rules
+from strongroom.webhooks import service as webhooks
 from tests.factories.receiver import receiving, silent
-from tests.integration.strongroom.webhooks.conftest import SECRETS
+from tests.integration.strongroom.webhooks.conftest import SECRETS, TESTER
 
 DAY = 86_400
 
@@ -37,7 +39,8 @@ def test_what_happened_arrives_signed_in_order_and_once(post, receiver):
     assert first.document["subject"] == "deposit:1"
     for _ in range(3):
         post.later(DAY)
-        post.plan()
+        with post.worker.unit(post.organisation, TESTER) as uow:
+            webhooks.plan(uow, [UUID(one.headers["webhook-id"]) for one in receiver.received])
         post.send()
     assert len(receiver.received) == 3
     assert post.see(endpoint).pending == 0
