@@ -182,7 +182,7 @@ def _guard_breaches(batch: Batch, fate: Mined, now: int) -> list[tuple[Firm, str
     for one in batch.seen:
         intent = one.intent
         due = model.refusal(intent.token, intent.to, intent.units, now)
-        if intent.token not in model.day_units:  # in a batch nothing else than a payment may stand
+        if due == "PermitGuard_ChangeNotAnnounced":  # in a batch nothing but payments may stand
             due = "PermitGuard_AssetNotListed"
         if due is not None:
             break
