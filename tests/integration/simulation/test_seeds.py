@@ -1,6 +1,7 @@
 """P2, P3, P4, P10: ten seeds of crashes, reorganisations and faulty nodes."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -35,6 +36,18 @@ def test_a_seed_is_a_plan_and_fewer_steps_are_its_beginning():
     assert make_plan(7) == make_plan(7)
     assert make_plan(7) != make_plan(8)
     assert make_plan(7).steps[:5] == make_plan(7, 5).steps
+
+
+def test_every_named_case_of_the_readme_is_a_test():
+    readme = (REPOSITORY / "tests/simulation/README.md").read_text()
+    named = [name.strip("`…") for name in re.findall(r"`…?(?:test_)?[a-z0-9_]+…?`", readme)]
+    cases = [name for name in named if name.startswith("test_") or "killed_at" in name]
+    tests = "".join(path.read_text() for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    assert len(cases) > 25
+    assert [case for case in cases if case not in tests] == []
+    files = set(re.findall(r"\b(test_[a-z_]+)\b(?!…)", readme)) - set(cases)
+    there = {path.stem for path in (REPOSITORY / "tests").rglob("test_*.py")}
+    assert {name for name in files if f"def {name}" not in tests} <= there
 
 
 def test_ten_seeds_hold_nearly_everything_that_may_happen():
