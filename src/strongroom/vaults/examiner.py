@@ -2,7 +2,7 @@
 somebody changed it who is not us.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -34,7 +34,14 @@ PAUSE_SECONDS: Final = 10.0
 BLOCK: Final = "finalized"
 LATE: Final = timedelta(minutes=10)
 """A step is done when its block is final; the examiner may see that block somewhat later."""
-PEOPLE_KINDS: Final = frozenset({"add_owner", "remove_owner", "swap_owner", "change_threshold"})
+TAKING_IN: Final = frozenset({"take_in"})
+"""Its owners put our guard and our exit onto a Safe that comes to us: what was asked of them."""
+_ORDERED_BY: Final[Mapping[str, frozenset[str]]] = {
+    "people": frozenset({"add_owner", "remove_owner", "swap_owner", "change_threshold"}),
+    "guard": TAKING_IN | {"replace_guard"},
+    "modules": TAKING_IN,
+}
+"""Our own changes that bring what would else be an alarm of this kind."""
 
 log = logger(__name__)
 
@@ -76,6 +83,8 @@ class Examiner:
             if last is not None and found.height < last.seen_height:
                 return  # another examiner was faster, or the node lags
             ours = _own_kinds(uow, vault, None if last is None else last.seen_at)
+            if vault.state != "active" and judge(found, deployment).guarded:
+                ours |= TAKING_IN
             if snapshots.keep(uow, vault, found, bundle.version):
                 _report(uow, vault, previous, found, ours)
             _follow(uow, vault, found, bundle, deployment)
@@ -135,9 +144,7 @@ def _report(
     """One alert for each thing that was not ours, and one record of what stands there now."""
     told = []
     for kind, sentence in alarms(before, after):
-        if (kind == "people" and ours & PEOPLE_KINDS) or (
-            kind == "guard" and "replace_guard" in ours
-        ):
+        if ours & _ORDERED_BY.get(kind, frozenset()):
             continue
         told.append({"kind": kind, "sentence": sentence})
         counter("strongroom_vault_alarms_total", "Not by us.", ("kind",)).labels(kind).inc()

@@ -13,7 +13,7 @@ from strongroom.db.database import UnitOfWork
 from strongroom.ledger.types import Posting
 from strongroom.relay import service as relay
 from strongroom.relay.types import OutgoingView
-from strongroom.vaults import steps
+from strongroom.vaults import events, steps
 from strongroom.vaults.models import Vault, VaultStep
 from strongroom_protocol.hashing import keccak256
 
@@ -61,8 +61,11 @@ class VaultSink:
             if outgoing.purpose == "vault_execution" and outgoing.state in ("failed", "cancelled"):
                 _failed(uow, outgoing)
             row = _vault_of(uow, outgoing) if outgoing.purpose in PURPOSES else None
+            if row is not None and row.delegate_id == outgoing.id and outgoing.succeeded:
+                events.record_sweeper(uow, row, block, outgoing.mined_hash or b"")
             if row is not None and row.state in ("requested", "creating"):
                 _follow(uow, row, outgoing)
+        events.record(uow, block, sent)
         uow.session.flush()
         return []
 

@@ -150,6 +150,13 @@ def test_a_safe_is_active_once_its_guard_is_final_and_is_paid_from(taken: TakenI
         found = standing(uow)
     assert (found.health.score, found.found.guard) == (100, taken.deployment.guard)
     assert taken.governing.pending() == []
+    assert taken.house.query("SELECT kind FROM alert") == [], "what was asked of them is no alarm"
+    told = dict(taken.house.query("SELECT name, ours FROM vault_event"))
+    assert {name: told[name] for name in ("EnabledModule", "ChangedGuard", "ExecutionSuccess")} == {
+        "EnabledModule": False,
+        "ChangedGuard": False,
+        "ExecutionSuccess": False,
+    }
 
     taken.drive(until=lambda: taken.available() == ENDOWMENT[TUSD])
     taken.pay("out of their own Safe")
@@ -173,6 +180,9 @@ def test_a_guarded_safe_of_other_owners_is_active_when_it_is_the_policys(taken: 
     done = taken.governing.carry_out(cast.amir, cast.bea)
     assert done == ["remove_owner:announce", "remove_owner:execute"]
     assert stranger not in taken.read().owners
+    removed = taken.house.query("SELECT ours, body FROM vault_event WHERE name = 'RemovedOwner'")
+    assert removed == [(True, {"address": checksum(stranger)})], "a step of ours ordered it"
+    assert taken.house.query("SELECT kind FROM alert WHERE kind = 'vault.event'") == []
     assert taken.state() == "active"
     taken.drive(until=lambda: taken.available() == ENDOWMENT[TUSD])
     taken.pay("when the stranger is gone")
