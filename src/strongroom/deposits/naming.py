@@ -27,13 +27,13 @@ def look(uow: UnitOfWork) -> int:
     """Ask each organisation that keeps deposits of a token that its policy names by now to book
     them; gives how many. A job of the house.
     """
-    minute = datetime.fromtimestamp(int(uow.now.timestamp()) // 10 * 10, UTC).isoformat()
+    moment = datetime.fromtimestamp(int(uow.now.timestamp()) // 10 * 10, UTC).isoformat()
     found: set[UUID] = set()
-    for chain_id in _chains(uow):
+    for chain_id in wallets.token_chains(uow):
         found |= {organisation_id for organisation_id, _, _ in unbooked(uow, chain_id)}
     for organisation_id in sorted(found):
         outbox.enqueue(
-            uow, TOPIC, f"{organisation_id}:{minute}", {}, organisation_id=organisation_id
+            uow, TOPIC, f"{organisation_id}:{moment}", {}, organisation_id=organisation_id
         )
     return len(found)
 
@@ -61,7 +61,7 @@ def unbooked(uow: UnitOfWork, chain_id: int) -> set[tuple[UUID, str, bytes]]:
 def book_named(uow: UnitOfWork) -> int:
     """Book what the unit's organisation kept of tokens that it names now; gives how many."""
     booked = 0
-    for chain_id in _chains(uow):
+    for chain_id in wallets.token_chains(uow):
         assets = {
             token.contract: token.asset
             for token in wallets.tokens(uow, chain_id)
@@ -117,8 +117,3 @@ def _block(uow: UnitOfWork, row: Deposit) -> BlockView:
         transactions=(),
         sighting=row.sighting,
     )
-
-
-def _chains(uow: UnitOfWork) -> list[int]:
-    kept = Deposit.disposition == "unknown_token"
-    return list(uow.session.scalars(select(Deposit.chain_id).where(kept).distinct()))

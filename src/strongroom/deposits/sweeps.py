@@ -226,7 +226,7 @@ def _refused_in_a_row(uow: UnitOfWork) -> int:
     """How many of the newest sweeps came to nothing, one after the other."""
     states = uow.session.scalars(
         select(Sweep.state)
-        .where(Sweep.organisation_id == uow.organisation_id)
+        .where(Sweep.organisation_id == uow.organisation_id, Sweep.kind == "batch")
         .order_by(Sweep.id.desc())
         .limit(TURNS_MAX)
     )

@@ -164,6 +164,11 @@ def watched_among(
     }
 
 
+def token_chains(uow: UnitOfWork) -> list[int]:
+    """The chains of which a policy that this unit may see names a token."""
+    return list(uow.session.scalars(select(WatchedToken.chain_id).distinct()))
+
+
 def tokens(uow: UnitOfWork, chain_id: int) -> list[TokenView]:
     """Every token that an organisation which this unit may see has allowed."""
     found = uow.session.scalars(

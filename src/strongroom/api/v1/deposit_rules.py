@@ -13,6 +13,7 @@ from strongroom.api.security import needs
 from strongroom.api.shapes import AmountText, AssetCode, Page, Shown, Strict
 from strongroom.db.database import UnitOfWork
 from strongroom.deposits import service as deposits
+from strongroom.deposits.errors import RuleInvalid
 from strongroom.deposits.terms import Kind, Level, Rule
 from strongroom.identity.types import Role
 from strongroom.kit.ids import HOUSE
@@ -38,9 +39,11 @@ class RuleIn(Strict):
     level: Level = "confirmed"
 
     def new(self) -> deposits.NewRule:
-        """As the room takes it. Raises the protocol's errors of assets and amounts."""
+        """As the room takes it. Raises RuleInvalid, the protocol's errors of assets and amounts."""
         units = 0
-        if self.amount is not None and self.asset is not None:
+        if self.amount is not None:
+            if self.asset is None:
+                raise RuleInvalid("An amount is one of an asset; name the asset.")
             units = parse_amount(self.amount, Asset(self.asset)).units
         return deposits.NewRule(
             self.kind, self.chain_id, self.asset, units, self.confirmations, self.level
