@@ -132,9 +132,36 @@ class Strongroom:
 
     # Money in.
 
-    def new_address(self, label: str, account: str = "treasury", key: str | None = None) -> Json:
-        """Return a new deposit address with its provenance."""
-        return dict(self._http.post("/v1/addresses", {"label": label, "account": account}, key))
+    def new_address(
+        self,
+        label: str,
+        account: str = "treasury",
+        key: str | None = None,
+        *,
+        customer_reference: str | None = None,
+        single_use: bool = False,
+    ) -> Json:
+        """Return a new deposit address with its provenance; a customer reference keeps its own for
+        ever. `single_use`: what follows the first payment is held until it is accepted.
+        """
+        body = {"label": label, "account": account}
+        if customer_reference is not None:
+            body["customer_reference"] = customer_reference
+        if single_use:
+            body["reuse"] = "hold"
+        return dict(self._http.post("/v1/addresses", body, key))
+
+    def accept_deposit(self, deposit_id: str, key: str | None = None) -> Json:
+        """Take a second payment to a single-use address."""
+        return dict(self._http.post(f"/v1/deposits/{deposit_id}/acceptance", {}, key))
+
+    def set_deposit_rule(self, rule: Json, key: str | None = None) -> Json:
+        """Set what the organisation's deposits must have before they are credited."""
+        return dict(self._http.post("/v1/deposit-rules", rule, key))
+
+    def sweep_now(self, key: str | None = None) -> Json:
+        """Have what is credited and final swept into the vault, whatever the schedule says."""
+        return dict(self._http.post("/v1/sweeps", {}, key))
 
     def create_vault(self, key: str | None = None) -> Json:
         """Ask for the organisation's vault, as the active bundle describes it."""

@@ -20,6 +20,7 @@ from strongroom.config import Config
 from strongroom.db.actor import system
 from strongroom.identity import service as identity
 from strongroom.identity.types import NewCredential, NewPerson
+from strongroom_client import Problem, Strongroom
 from tests.factories.chain_stage import ADDRESS, ETH
 from tests.factories.deposit_stage import Flow
 from tests.factories.parts.place import free_port
@@ -146,3 +147,16 @@ def test_a_schedule_is_set_and_a_sweep_asked_for(flow: Flow, client: httpx.Clien
     assert owner.get("/sweeps").json() == {"items": [], "next": None}
     auditor = Caller(client, token(flow, flow.stage.organisation, "auditor"))
     assert auditor.post("/sweeps").status_code == 403
+
+
+def test_the_client_library_asks_for_the_same(flow: Flow, client: httpx.Client):
+    """As an organisation's own program does."""
+    bearer = token(flow, flow.stage.organisation, "owner")
+    with Strongroom(str(client.base_url), bearer) as strongroom:
+        rule = strongroom.set_deposit_rule({"kind": "dust", "asset": ETH, "amount": "0.001"})
+        assert (rule["of"], rule["amount"]) == ("organisation", "0.001")
+        assert strongroom.sweep_now() == {"asked": True}
+        with pytest.raises(Problem):
+            strongroom.accept_deposit(str(uuid.uuid4()))
+        with pytest.raises(Problem, match="ceremony"):
+            strongroom.new_address("x", customer_reference="customer 7", single_use=True)
