@@ -8,8 +8,8 @@ from tests.simulation.processes import DiedByItself
 
 BLOCK_SECONDS = 0.1
 LATER_SECONDS = 1.0
-DRAIN_SECONDS = 75.0
-FAULTY_DRAIN_SECONDS = 25.0
+DRAIN_SECONDS = 180.0
+FAULTY_DRAIN_SECONDS = 45.0
 """With a planted fault: what is stuck then is stuck for ever."""
 FINAL_BEHIND = 2
 
