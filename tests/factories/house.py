@@ -108,9 +108,10 @@ class House:
     clock: ShiftedClock = field(default_factory=ShiftedClock)
     pace: Pace = field(default_factory=lambda: Pace(rebroadcast_after_seconds=1))
     cast: Cast = field(default_factory=Cast)
+    coin: str = ETH
+    screener_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def __post_init__(self) -> None:
-        self.screener_key = Ed25519PrivateKey.generate()
         self.socket = self.folder / "signer.sock"
         self.node = Node([self.chain.url], self.chain.chain_id)
         self.signer = SignerClient(self.socket)
@@ -148,6 +149,7 @@ class House:
             "STRONGROOM_DATABASE_URL": self.database.url(f"strongroom_{role}"),
             "STRONGROOM_RPC_URLS": self.chain.url,
             "STRONGROOM_CHAIN_ID": str(self.chain.chain_id),
+            "STRONGROOM_NATIVE_ASSET": self.coin,
             "STRONGROOM_SIGNER_SOCKET": str(self.socket),
             "STRONGROOM_REDIS_URL": "redis://127.0.0.1:1/0",
             "STRONGROOM_SCREENER_PUBLIC_KEY": (

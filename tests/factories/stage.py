@@ -32,6 +32,7 @@ from strongroom.vaults import service as vaults
 from strongroom.vaults.sink import VaultObserver
 from strongroom.vaults.types import VaultView
 from strongroom.withdrawals import service as withdrawals
+from strongroom.withdrawals.foreseen import ExecutionCalls
 from strongroom.withdrawals.permits import PermitLoop
 from strongroom.withdrawals.simulation import SimulationLoop
 from strongroom.withdrawals.sink import WithdrawalObserver
@@ -54,6 +55,7 @@ class Stage:
     """The house, and one organisation in it."""
 
     house: House
+    account_index: int = 0
 
     def __post_init__(self) -> None:
         house, chain_id = self.house, self.house.chain.chain_id
@@ -66,6 +68,7 @@ class Stage:
             chain_id=chain_id,
             observers=observers,
             pace=house.pace,
+            calls=(ExecutionCalls(),),
         )
         self.permit_loop = PermitLoop(house.role("relay"), house.signer, house.chain.chain_id)
         self.spending_loop = SpendingLoop(house.role("relay"), house.signer, house.chain.chain_id)
@@ -110,7 +113,7 @@ class Stage:
                 "type": "strongroom.genesis/1",
                 "name": "Harbour Shipping",
                 "chain_id": self.chain.chain_id,
-                "account_index": 0,
+                "account_index": self.account_index,
                 "administrators": [cast.ada.address],
                 "administrator_quorum": 1,
                 "approvers": approvers,
@@ -123,11 +126,12 @@ class Stage:
             identity.register_organisation(uow, genesis)
 
     def _first_policy(self) -> None:
-        out = self.house.folder / "account-0.json"
-        self.house.ceremony("account", "--index", "0", "--count", "4", "--out", str(out))
+        index = self.account_index
+        out = self.house.folder / f"account-{index}.json"
+        self.house.ceremony("account", "--index", str(index), "--count", "4", "--out", str(out))
         account = json.loads(out.read_text())
         manifest = CustodyManifest(
-            0,
+            index,
             bytes.fromhex(account["root"][2:]),
             account["count"],
             bytes.fromhex(account["xpub_hash"][2:]),
@@ -181,7 +185,7 @@ class Stage:
             "people": cast.people(),
             "administrator_quorum": 1,
             "account": {
-                "index": 0,
+                "index": self.account_index,
                 "manifest_root": self.account["root"],
                 "xpub_hash": self.account["xpub_hash"],
             },
@@ -198,13 +202,13 @@ class Stage:
                 "destinations": sorted((one["address"] for one in book), key=str.lower),
             },
             "tokens": [
-                {"asset": ETH, "contract": None},
+                {"asset": self.house.coin, "contract": None},
                 {"asset": TUSD, "contract": checked(dollar)},
             ],
             "address_book": book,
             "limits": [
                 {
-                    "asset": ETH,
+                    "asset": self.house.coin,
                     "per_payment_units": str(10**18),
                     "per_day_units": str(100 * 10**18),
                 },
@@ -250,7 +254,8 @@ class Stage:
     def _ready(self) -> bool:
         if self.current_vault().state != "active":
             return False
-        return all(self.available(asset) == units for asset, units in ENDOWMENT.items())
+        wanted = {TUSD: ENDOWMENT[TUSD], self.house.coin: ENDOWMENT[ETH]}
+        return all(self.available(asset) == units for asset, units in wanted.items())
 
     def unit(self) -> Any:
         """A unit of the API for this organisation."""

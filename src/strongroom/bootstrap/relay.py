@@ -5,7 +5,7 @@ Each chain has its own loops, threads, node and signer: what is away on one hold
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +34,9 @@ from strongroom.signing.client import SignerClient
 from strongroom.vaults import examiner, platform_check
 from strongroom.vaults.sink import VaultObserver
 from strongroom.vaults.step_loop import StepLoop
+from strongroom.withdrawals import fee_levels
+from strongroom.withdrawals.fee_levels import FeeLoop
+from strongroom.withdrawals.foreseen import ExecutionCalls
 from strongroom.withdrawals.permits import PermitLoop
 from strongroom.withdrawals.simulation import SimulationLoop
 from strongroom.withdrawals.sink import WithdrawalObserver
@@ -60,6 +63,7 @@ class RelayProcess:
     leader: Leader
     steps: Mapping[str, tuple[Step, float]]
     checks: Mapping[str, Callable[[], None]]
+    nodes: Sequence[Node]
     health_port: int
 
     def run(self, stop: threading.Event) -> None:
@@ -84,6 +88,8 @@ class RelayProcess:
         finally:
             health.stop()
             self.leader.resign()
+            for node in self.nodes:
+                node.close()
             self.database.close()
 
     def _lead(self, stop: threading.Event, loops: list[Loop]) -> None:
@@ -120,9 +126,15 @@ def build(config: Config) -> RelayProcess:
         "ledger folding": (Folder(database).step, 1.0),
     }
     checks: dict[str, Callable[[], None]] = {"database": database.ping}
+    nodes = []
     for chain in config.chains:
         signer, node = SignerClient(chain.signer_socket), Node(chain.rpc_urls, chain.chain_id)
-        for name, step in _chain_steps(database, signer, node, chain).items():
+        nodes.append(node)
+        private = None
+        if chain.private_rpc_urls:
+            private = Node(chain.private_rpc_urls, chain.chain_id)
+            nodes.append(private)
+        for name, step in _chain_steps(database, signer, node, private, chain).items():
             steps[part_name(name, chain.chain_id, config.chains)] = step
         checks[part_name("signer", chain.chain_id, config.chains)] = signer.check
         checks[part_name("node", chain.chain_id, config.chains)] = node.check_chain
@@ -131,12 +143,13 @@ def build(config: Config) -> RelayProcess:
         leader=Leader(url, "relay"),
         steps=steps,
         checks=checks,
+        nodes=nodes,
         health_port=config.health_port,
     )
 
 
 def _chain_steps(
-    database: Database, signer: SignerClient, node: Node, chain: ChainConfig
+    database: Database, signer: SignerClient, node: Node, private: Node | None, chain: ChainConfig
 ) -> dict[str, tuple[Step, float]]:
     """What runs for one chain alone: its node and its signer hold up no other chain's loops."""
     chain_id = node.chain_id
@@ -146,8 +159,9 @@ def _chain_steps(
         node,
         chain_id=chain_id,
         observers=(VaultObserver(), WithdrawalObserver(), SpendingObserver()),
+        calls=(ExecutionCalls(),),
         pace=Pace(private_seconds=chain.private_seconds),
-        private=Node(chain.private_rpc_urls, chain_id) if chain.private_rpc_urls else None,
+        private=private,
     )
     thresholds = Thresholds(chain.gas_low_transactions, chain.gas_full_transactions)
     platform = platform_check.PlatformCheck(database, signer, chain_id)
@@ -160,6 +174,7 @@ def _chain_steps(
         "vault changes": (StepLoop(database, signer, chain_id).step, 0.1),
         "vaults": (vault_examiner.step, examiner.PAUSE_SECONDS),
         "spending": (SpendingLoop(database, signer, chain_id).step, 0.1),
+        "fees": (FeeLoop(database, node, chain_id).step, fee_levels.PAUSE_SECONDS),
         "simulation": (SimulationLoop(database, node, chain_id).step, 0.5),
         "platform": (platform.step, platform_check.PAUSE_SECONDS),
     }

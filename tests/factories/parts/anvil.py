@@ -45,15 +45,20 @@ class Chain:
 
 
 @contextmanager
-def fresh_chain() -> Iterator[Chain]:
+def fresh_chain(chain_id: int = CHAIN_ID) -> Iterator[Chain]:
     """Start a node with an empty chain, and end it on the way out."""
     port = free_port()
     with short_folder("av") as folder:
         program = anvil_program(
-            REPOSITORY, folder / "anvil.log", port, block_seconds=None, kept_states=None
+            REPOSITORY,
+            folder / "anvil.log",
+            port,
+            block_seconds=None,
+            kept_states=None,
+            chain_id=chain_id,
         )
         with running(program):
-            yield Chain(port)
+            yield Chain(port, chain_id)
 
 
 @pytest.fixture

@@ -35,13 +35,14 @@ def anvil_program(
     state: Path | None = None,
     block_seconds: int | None = 1,
     kept_states: int | None = KEPT_STATES,
+    chain_id: int = CHAIN_ID,
 ) -> Program:
     """Return how to run the node; block_seconds None means: mine on demand only (evm_mine).
 
     root is the repository's folder. Without a state file the chain is forgotten at the end.
     """
     argv = [str(anvil_binary(root)), "--host", LOOPBACK, "--port", str(port)]
-    argv += ["--chain-id", str(CHAIN_ID), "--slots-in-an-epoch", "1"]
+    argv += ["--chain-id", str(chain_id), "--slots-in-an-epoch", "1"]
     argv += ["--no-mining"] if block_seconds is None else ["--block-time", str(block_seconds)]
     if kept_states is not None:
         argv += ["--prune-history", str(kept_states)]
