@@ -115,5 +115,5 @@ def test_an_event_of_a_unit_that_fails_never_was(connect, listening):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        retry.run(connect(), listening, ACTOR, work)
+        retry.run(connect("strongroom_worker"), listening, ACTOR, work)
     assert _rows(connect, listening) == []

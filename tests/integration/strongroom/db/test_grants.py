@@ -18,6 +18,11 @@ QUESTION = (
     " VALUES (current_organisation(), gen_random_uuid(), 'out', 'r', decode(repeat('11', 20),"
     " 'hex'), sha256('r'), 'withdrawals.advance', '{{}}', now(), ''{values})"
 )
+EVENT = (
+    "INSERT INTO event (organisation_id, id, key, type, subject, number, body, retracts, at)"
+    " VALUES (current_organisation(), gen_random_uuid(), 'k', '{type}', 's', 1, '{{}}', '{{}}',"
+    " now())"
+)
 NOT_YOURS = [
     ("api", OUTGOING.format(purpose="vault_execution", more="", values="")),
     ("api", OUTGOING.format(purpose="sweep", more="", values="")),
@@ -35,6 +40,9 @@ NOT_YOURS = [
     ("api", "UPDATE deposit SET disposition = 'credited'"),
     ("api", "UPDATE watched_address SET kind = 'relay'"),
     ("api", "UPDATE chain_cursor SET height = 9"),
+    ("api", EVENT.format(type="deposit.credited")),
+    ("api", EVENT.format(type="chain.halted")),
+    ("api", EVENT.format(type="withdrawal.finalized")),
 ]  # fmt: skip
 
 
@@ -53,5 +61,6 @@ def test_what_the_rooms_themselves_ask_for_is_theirs_to_write(connect) -> None:
     with connect("strongroom_api").unit(organisation, system("test")) as uow:
         uow.execute(OUTGOING.format(purpose="vault_creation", more="", values=""))
         uow.execute(QUESTION.format(more="", values=""))
+        uow.execute(EVENT.format(type="withdrawal.approved"))
     with connect("strongroom_worker").unit(organisation, system("test")) as uow:
         uow.execute(OUTGOING.format(purpose="sweep", more="", values=""))

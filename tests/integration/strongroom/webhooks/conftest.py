@@ -52,7 +52,7 @@ class Post:
             return webhooks.get(uow, endpoint.id)
 
     def happen(self, *kinds: str, subject: str = "deposit:1", takes_back=()) -> None:
-        with self.api.unit(self.organisation, TESTER) as uow:
+        with self.worker.unit(self.organisation, TESTER) as uow:
             told = [
                 Event(
                     self.organisation, f"{uow.new_id()}", kind, subject, {"units": "7"}, takes_back

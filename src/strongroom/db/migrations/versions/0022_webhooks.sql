@@ -89,6 +89,11 @@ CALL append_only('event_listener');
 CALL append_only('event');
 CALL append_only('webhook_try');
 
+-- A thief with the API's role must not announce money that came, or that is paid for good.
+CREATE POLICY api_announces_its_own ON event AS RESTRICTIVE FOR INSERT TO strongroom_api
+    WITH CHECK (type !~ '^(deposit|chain)\.'
+                AND type NOT IN ('withdrawal.mined', 'withdrawal.finalized'));
+
 GRANT SELECT ON event_listener
     TO strongroom_indexer, strongroom_relay, strongroom_screener, strongroom_worker;
 GRANT SELECT, INSERT ON event_listener TO strongroom_api;
