@@ -7,15 +7,12 @@ judged address itself: a second look-up could answer something else (DNS rebindi
 import ipaddress
 import socket
 from collections.abc import Sequence
-from typing import Final
 
 from strongroom.webhooks.errors import EndpointInvalid
 from strongroom.webhooks.rules import split_url
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
-"""NAT64 (RFC 6052): an IPv4 address, private ones too, behind one that looks public."""
 
 
 class Guard:
@@ -48,14 +45,16 @@ class Guard:
         return there
 
     def allows(self, address: Address) -> bool:
-        """Whether a message may go there."""
+        """Whether a message may go there. NAT64's prefix (RFC 6052) is reserved, Teredo's not
+        global; both can hide an IPv4 address.
+        """
         if any(address in network for network in self._networks):
             return True
         if isinstance(address, ipaddress.IPv6Address):
             inner = address.ipv4_mapped or address.sixtofour
             if inner is not None:
                 return self.allows(inner)
-            if address in _TRANSLATED or address.teredo is not None or address.is_site_local:
+            if address.is_site_local:
                 return False
         return address.is_global and not (
             address.is_multicast or address.is_reserved or address.is_unspecified
