@@ -71,6 +71,8 @@ class DepositSink:
     def __init__(self, chain_id: int) -> None:
         """One chain's deposits."""
         self._chain_id = chain_id
+        self._unit: UnitOfWork | None = None
+        self._contexts: dict[BlockView, _Context] = {}
 
     def on_seen(self, uow: UnitOfWork, block: BlockView) -> None:
         """Keep what came in, before anything is booked."""
@@ -133,6 +135,14 @@ class DepositSink:
         return postings
 
     def _context(self, uow: UnitOfWork, block: BlockView) -> _Context:
+        """Read once a unit, which may see, confirm and close the same block."""
+        if self._unit is not uow:
+            self._unit, self._contexts = uow, {}
+        if block not in self._contexts:
+            self._contexts[block] = self._read_context(uow, block)
+        return self._contexts[block]
+
+    def _read_context(self, uow: UnitOfWork, block: BlockView) -> _Context:
         ends = {end for item in block.transfers for end in (item.sender, item.recipient)}
         tokens = wallets.tokens(uow, self._chain_id) if ends else []
         watched = wallets.watched_among(uow, self._chain_id, ends)

@@ -217,11 +217,15 @@ def _hits(logs: Sequence[LogAnswer], watched: Kinds) -> Iterator[tuple[LogAnswer
     """ERC-20 Transfers from or to a watched address, with both ends. Nearly all logs are others':
     the raw text is compared first, and the ends are looked up before anything else is read.
     """
+    read = bytes.fromhex
     for log in logs:
         topics = log.topics
         if len(topics) != 3 or topics[0] != _TRANSFER_TEXT:
             continue
-        sender, recipient = octets(topics[1][26:]), octets(topics[2][26:])
+        try:
+            sender, recipient = read(topics[1][26:]), read(topics[2][26:])
+        except ValueError as error:
+            raise NodeLied(f"The node sent a topic that is no bytes: {error}.") from error
         if not (sender in watched or recipient in watched) or len(log.data) != 66:
             continue
         if topics[1].startswith(_ADDRESS_PADDING) and topics[2].startswith(_ADDRESS_PADDING):

@@ -37,10 +37,13 @@ class Reader:
         proven = await asyncio.gather(*(self._proven(block, watched) for block in touched))
         by_hash = {one.header.hash: one for one in proven}
         return [
-            by_hash.get(block.header.hash)
-            or IndexedBlock(block.header, self._view(block, watched), None)
-            for block in blocks
+            by_hash.get(block.header.hash) or self._untouched(block, watched) for block in blocks
         ]
+
+    def _untouched(self, block: FetchedBlock, watched: Kinds) -> IndexedBlock:
+        """No transaction of it concerns us, so its logs are not looked through once more."""
+        left = FetchedBlock(block.header, (), (), (), None, block.withdrawals)
+        return IndexedBlock(block.header, self._view(left, watched), None)
 
     async def _proven(self, block: FetchedBlock, watched: Kinds) -> IndexedBlock:
         """All its receipts, and what they show: the node may have left something out before."""
