@@ -4,7 +4,7 @@ The types are published in the service's `strongroom_protocol`; they are written
 time on purpose, so that a bent server cannot choose what is signed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,7 @@ CUSTODY_MANIFEST = (
 ADDRESS_PROVENANCE = (("organisation", "bytes32"), ("path", "string"), ("account", "address"))
 REJECTION = (("intent", "bytes32"), ("reason", "string"))
 TRANSFER_SELECTOR = "a9059cbb"
+MULTI_SEND_SELECTOR = "8d80ff0a"
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,36 @@ def safe_payment(payment: Payment, safe: str, nonce: int, chain_id: int) -> dict
         data = bytes.fromhex(
             TRANSFER_SELECTOR + payment.to[2:].lower().rjust(64, "0") + f"{payment.units:064x}"
         )
+    to, value = (payment.to, payment.units) if native else (payment.token, 0)
+    return _safe_tx((to, value, data, 0), safe, nonce, chain_id)
+
+
+def safe_batch(
+    payments: Sequence[Payment], multi_send: str, safe: str, nonce: int, chain_id: int
+) -> dict[str, Any]:
+    """Return the SafeTx that makes exactly these payments, in their order, all or none, through
+    the MultiSendCallOnly at `multi_send`, which whoever signs knows by himself.
+    """
+    packed = b""
+    for payment in payments:
+        one = safe_payment(payment, safe, nonce, chain_id)["message"]
+        data = one["data"]
+        head = b"\0" + bytes.fromhex(one["to"][2:]) + int(one["value"]).to_bytes(32, "big")
+        packed += head + len(data).to_bytes(32, "big") + data
+    words = (32).to_bytes(32, "big") + len(packed).to_bytes(32, "big")
+    body = bytes.fromhex(MULTI_SEND_SELECTOR) + words + packed + bytes(-len(packed) % 32)
+    return _safe_tx((multi_send, 0, body, 1), safe, nonce, chain_id)
+
+
+def _safe_tx(
+    call: tuple[str, int, bytes, int], safe: str, nonce: int, chain_id: int
+) -> dict[str, Any]:
+    to, value, data, operation = call
     message = {
-        "to": payment.to if native else payment.token,
-        "value": payment.units if native else 0,
+        "to": to,
+        "value": value,
         "data": data,
-        "operation": 0,
+        "operation": operation,
         "safeTxGas": 0,
         "baseGas": 0,
         "gasPrice": 0,

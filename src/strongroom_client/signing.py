@@ -4,7 +4,7 @@ Every method builds its typed data from the caller's meaning. Digests that the s
 are compared; a difference is a Refused, and nothing is signed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eth_account import Account
@@ -75,6 +75,35 @@ class Signatory:
         if shown != meant or intent["wallet"] != vault:
             raise Refused(f"The request pays {shown}, and you mean {meant}; nothing was signed.")
         safe_tx = intents.safe_payment(meant, vault, safe_nonce, chain_id)
+        return self._both(intent, chain_id, meant, safe_tx)
+
+    def approve_in_batch(
+        self,
+        intent: Mapping[str, Any],
+        chain_id: int,
+        meant: intents.Payment,
+        *,
+        vault: str,
+        safe_nonce: int,
+        batch: Sequence[intents.Payment],
+        multi_send: str,
+    ) -> dict[str, str]:
+        """Sign the same for one of several payments that a single SafeTx makes: `batch` are all of
+        them, as they are meant, `multi_send` is MultiSendCallOnly's known address. Raises Refused.
+        """
+        shown = intents.Payment(intent["to"], intent["token"], int(intent["units"]))
+        if shown != meant or intent["wallet"] != vault or list(batch).count(meant) != 1:
+            raise Refused(f"The request pays {shown}, and you mean {meant}; nothing was signed.")
+        safe_tx = intents.safe_batch(batch, multi_send, vault, safe_nonce, chain_id)
+        return self._both(intent, chain_id, meant, safe_tx)
+
+    def _both(
+        self,
+        intent: Mapping[str, Any],
+        chain_id: int,
+        meant: intents.Payment,
+        safe_tx: dict[str, Any],
+    ) -> dict[str, str]:
         message = {
             "intent": digest(intents.withdrawal(intent, chain_id)),
             "safeTxHash": digest(safe_tx),

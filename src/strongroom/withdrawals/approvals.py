@@ -48,6 +48,7 @@ def signing_data(uow: UnitOfWork, row: Withdrawal) -> SigningData | None:
         approved_by=tuple(one.id for one in bundle.people if one.id in there),
         needs=counting.needs(uow, row, bundle, kind),
         may_sign_now=counting.may_sign_now(uow, row, bundle, kind),
+        batch=row.batch if kind == "payment" else None,
     )
 
 

@@ -63,6 +63,12 @@ class InsufficientFunds(Conflict):
     code = "withdrawal.insufficient_funds"
 
 
+class FloatWrong(Invalid):
+    """Limits of a hot wallet that make no sense, or of a wallet that is none."""
+
+    code = "withdrawal.float_wrong"
+
+
 class BatchWrong(Conflict):
     """These payments can't be one transaction."""
 

@@ -23,7 +23,7 @@ from strongroom.policy.types import ActiveBundle
 from strongroom.relay.types import FeeLevel
 from strongroom.screening import service as screening
 from strongroom.wallets import service as wallets
-from strongroom.withdrawals import errors, fee_levels, lifecycle, repository, wallet
+from strongroom.withdrawals import errors, fee_levels, lifecycle, promised, repository, wallet
 from strongroom.withdrawals.judging import judge_order
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.types import PreparedWithdrawal
@@ -185,17 +185,19 @@ def _units(
     """What is wished for, or all that is there: of the account, and in the wallet that pays."""
     if wish["amount"] != ALL:
         return parse_amount(wish["amount"], token.asset).units
-    codes = (wish.get("source", TREASURY), wallets.custody_code(bundle.chain_id, payer.address))
-    there = {one.code: one.available for one in _balances(uow) if one.asset == token.asset.code}
-    units = min(max(there.get(code, 0), 0) for code in codes)
+    source, asset = wish.get("source", TREASURY), token.asset.code
+    account = next(
+        (one.available for one in _balances(uow) if (one.code, one.asset) == (source, asset)), 0
+    )
+    lies = promised.free(uow, _own(uow), bundle.chain_id).get((payer.address, asset), 0)
+    units = min(max(account, 0), lies)
     if payer.kind != "vault" and token.contract is None:
         units -= most_wei
     if units <= 0:
         gas = " once its gas is paid" if payer.kind != "vault" and token.contract is None else ""
         raise errors.InsufficientFunds(
-            f"Nothing of {token.asset.code} is free to be sent{gas}: {codes[0]} has "
-            f"{max(there.get(codes[0], 0), 0)} smallest units available, the wallet that pays "
-            f"{max(there.get(codes[1], 0), 0)}."
+            f"Nothing of {asset} is free to be sent{gas}: {source} has {max(account, 0)} smallest "
+            f"units available, and {lies} lie free in the wallet that pays."
         )
     return units
 

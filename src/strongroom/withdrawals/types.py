@@ -78,6 +78,10 @@ class SigningData:
     needs: tuple[Need, ...]
     may_sign_now: tuple[str, ...]
     """Ids of the people whose turn it is."""
+    batch: Mapping[str, Any] | None = None
+    """All payments that the Safe transaction makes, where there are several, and by which contract:
+    {multi_send, payments: [{token, to, units}]}.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from strongroom.bootstrap.worker import Services
+from strongroom.db import outbox
 from strongroom.db.database import UnitOfWork
+from strongroom.withdrawals import floats
 from strongroom.withdrawals import service as withdrawals
-from strongroom.workers.jobs import Handler
+from strongroom.workers.jobs import Handler, Job
 
 
 def advance(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
@@ -28,8 +30,26 @@ def remind(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> N
     withdrawals.remind(uow, UUID(payload["withdrawal_id"]), int(payload["number"]))
 
 
+def floats_due(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """Each organisation that has floats is looked at in a unit of its own."""
+    del services
+    for organisation_id in floats.organisations(uow):
+        key = f"{organisation_id}:{payload['due_at']}"
+        outbox.enqueue(uow, "withdrawals.float", key, {}, organisation_id=organisation_id)
+
+
+def float_look(uow: UnitOfWork, payload: Mapping[str, Any], services: Services) -> None:
+    """Propose what this organisation's hot wallets lack, or have too much of."""
+    del payload, services
+    if uow.organisation_id is not None:
+        floats.look(uow, uow.organisation_id)
+
+
 HANDLERS: dict[str, Handler] = {
     "withdrawals.advance": advance,
     "withdrawals.remind": remind,
     "policy.activated": policy_activated,
+    "withdrawals.floats": floats_due,
+    "withdrawals.float": float_look,
 }
+JOBS = (Job("withdrawals.floats", 60),)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from strongroom_client import Payment, Refused, Signatory, intents
 from strongroom_client.signing import content_hash, digest
-from strongroom_protocol.addresses import checksum, parse_address
+from strongroom_protocol import safe
+from strongroom_protocol.addresses import ZERO, checksum, parse_address
 from strongroom_protocol.canonical import content_hash as protocol_content_hash
 from strongroom_protocol.intents import VaultPayment, Withdrawal
 from strongroom_protocol.safe import payment_safe_tx, safe_tx_hash
@@ -86,3 +87,21 @@ def test_p5_another_wallet_is_not_approved() -> None:
 def test_a_documents_hash_is_the_protocols() -> None:
     document = {"b": [1, "ü", None, True], "a": {"z": "1", "y": -5}}
     assert content_hash(document) == protocol_content_hash(document)
+
+
+def test_a_batch_is_signed_as_the_protocol_makes_it_and_only_what_is_meant():
+    multi_send = checksum(b"\x2e" * 20)
+    token, coin = Payment(SUPPLIER, TOKEN, 5), Payment(SUPPLIER, intents.NATIVE, 7)
+    made = intents.safe_batch([token, coin], multi_send, VAULT, 3, CHAIN)
+    to = parse_address(SUPPLIER)
+    theirs = [safe.Payment(parse_address(TOKEN), to, 5), safe.Payment(ZERO, to, 7)]
+    ours = safe.batch_safe_tx(theirs, 3, parse_address(multi_send))
+    assert digest(made) == safe_tx_hash(CHAIN, parse_address(VAULT), ours)
+    fields = intent(units="5")
+    more: dict[str, Any] = {"vault": VAULT, "safe_nonce": 3, "multi_send": multi_send}
+    signed = ANNA.approve_in_batch(fields, CHAIN, token, batch=[token, coin], **more)
+    assert signed["safe_tx_signature"] == ANNA.sign(made)
+    with pytest.raises(Refused):
+        ANNA.approve_in_batch(fields, CHAIN, token, batch=[coin], **more)
+    with pytest.raises(Refused):
+        ANNA.approve_in_batch(fields, CHAIN, token, batch=[token, token], **more)

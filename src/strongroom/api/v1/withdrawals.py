@@ -1,7 +1,7 @@
 """Withdrawals: draft, request, approve, reject, cancel, follow."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -32,6 +32,7 @@ from strongroom.db.database import UnitOfWork
 from strongroom.identity import service as identity
 from strongroom.identity.errors import PersonUnknown
 from strongroom.identity.types import Role
+from strongroom.relay.types import FeeLevel
 from strongroom.withdrawals import service as withdrawals
 from strongroom.withdrawals.requests import Wish
 from strongroom.withdrawals.types import TransitionView, WithdrawalView
@@ -55,11 +56,15 @@ class DraftOut(Shown):
 
 
 class WithdrawalIn(Strict):
-    """A withdrawal: the intent as drafted, and the initiator's EIP-712 signature over it."""
+    """A withdrawal: the intent as drafted, and the initiator's EIP-712 signature over it. `memo`:
+    your own words, which never leave the house; `fee_level`: which of the usual tips is offered.
+    """
 
     account: AccountName
     intent: dict[str, Any]
     initiator_signature: SignatureHex
+    memo: Annotated[str, Field(max_length=1000)] = ""
+    fee_level: FeeLevel = "normal"
 
 
 class ApprovalIn(Strict):
@@ -141,6 +146,10 @@ class WithdrawalOut(Shown):
     approvals: list[ApprovalOut]
     tx_hash: str | None
     created_at: datetime
+    memo: str
+    fee_level: str
+    max_fee_wei: str
+    batch: UUID | None
 
     @classmethod
     def of(cls, view: WithdrawalView) -> "WithdrawalOut":
@@ -176,6 +185,10 @@ class WithdrawalOut(Shown):
             ],
             tx_hash=hexed(view.tx_hash),
             created_at=view.created_at,
+            memo=view.memo,
+            fee_level=view.fee_level,
+            max_fee_wei=str(view.max_fee_wei),
+            batch=view.batch,
         )
 
 
@@ -186,6 +199,7 @@ class WithdrawalDetail(WithdrawalOut):
     safe_tx: dict[str, Any] | None
     payment: dict[str, Any] | None
     order: dict[str, Any] | None
+    batch_of: dict[str, Any] | None
     seen: SeenOut | None
     needs: list[NeedOut]
     may_sign_now: list[str]
@@ -193,26 +207,41 @@ class WithdrawalDetail(WithdrawalOut):
     history: list[TransitionOut]
 
 
+class Gas(TypedDict):
+    """What gas may cost: in wei, or by what it costs now."""
+
+    max_fee_wei: str | None
+    fee_level: FeeLevel | None
+
+
+def _gas(
+    max_fee_wei: Annotated[WeiText | None, Query(description="The most that gas may cost.")] = None,
+    fee_level: Annotated[FeeLevel | None, Query(description="Or by what it costs now.")] = None,
+) -> Gas:
+    return {"max_fee_wei": max_fee_wei, "fee_level": fee_level}
+
+
 def _wish(
     *,
     asset: Annotated[AssetCode, Query()],
     to: Annotated[AddressText, Query()],
-    amount: Annotated[AmountText, Query()],
+    amount: Annotated[AmountText, Query(description='In the asset\'s unit, or "all".')],
     reference: Annotated[Reference, Query()],
     account: Annotated[AccountName, Query()] = "treasury",
     wallet: Annotated[AddressText | None, Query(description="A spending key; none: vault.")] = None,
-    max_fee_wei: Annotated[WeiText | None, Query(description="The most that gas may cost.")] = None,
+    gas: Annotated[Gas, Depends(_gas)],
     store_epoch: Annotated[int | None, Query(ge=1, description="An offline signer's.")] = None,
 ) -> Wish:
-    """What an order is drafted from; it is the same for every `account` of the organisation."""
-    del account
+    """What an order is drafted from; `account` matters for the amount "all" alone."""
     return Wish(
         asset=asset,
         to=to,
         amount=amount,
         reference=reference,
         from_wallet=wallet,
-        max_fee_wei=max_fee_wei,
+        max_fee_wei=gas["max_fee_wei"],
+        fee_level=gas["fee_level"],
+        source=f"client:{account}",
         store_epoch=store_epoch,
     )
 
@@ -243,6 +272,8 @@ def request(body: WithdrawalIn, command: Posting) -> Response:
                 fields=body.intent,
                 initiator_signature=body.initiator_signature,
                 source=f"client:{body.account}",
+                memo=body.memo,
+                fee_level=body.fee_level,
             )
         )
     )
@@ -271,6 +302,7 @@ def detail(withdrawal_id: UUID, query: Reading) -> WithdrawalDetail:
             safe_tx=None if signing is None or signing.is_order else dict(signing.typed),
             payment=None if signing is None or signing.payment is None else dict(signing.payment),
             order=dict(signing.typed) if signing is not None and signing.is_order else None,
+            batch_of=None if signing is None or signing.batch is None else dict(signing.batch),
             seen=None if seen is None else SeenOut.of(seen),
             needs=[] if signing is None else [NeedOut.of(each) for each in signing.needs],
             may_sign_now=[] if signing is None else list(signing.may_sign_now),

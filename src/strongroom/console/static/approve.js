@@ -31,7 +31,7 @@ async function sign(box) {
     return { safe_tx_signature: await ask(safeTx) };
   }
   const payment = JSON.parse(box.dataset.payment);
-  check(safeTx.message, payment.message);
+  check(safeTx.message, payment.message, box.dataset.batch && JSON.parse(box.dataset.batch));
   return { safe_tx_signature: await ask(safeTx), payment_signature: await ask(payment) };
 }
 
@@ -44,16 +44,32 @@ function checkRejection({ domain, message }) {
   }
 }
 
-function check(safeTx, payment) {
-  const native = /^0x0{40}$/.test(payment.token);
-  const units = BigInt(payment.units).toString(16).padStart(64, "0");
-  const word = payment.to.slice(2).toLowerCase().padStart(64, "0");
-  const same = native
-    ? lower(safeTx.to) === lower(payment.to) && BigInt(safeTx.value) === BigInt(payment.units) && safeTx.data === "0x"
-    : lower(safeTx.to) === lower(payment.token) && BigInt(safeTx.value) === 0n && safeTx.data === `0xa9059cbb${word}${units}`;
-  if (!same || Number(safeTx.operation) !== 0) {
+function check(safeTx, payment, batch) {
+  const wanted = batch ? callOfBatch(batch, payment) : { ...callOf(payment), operation: 0 };
+  const same =
+    lower(safeTx.to) === wanted.to && BigInt(safeTx.value) === wanted.value && safeTx.data === `0x${wanted.data}`;
+  if (!same || Number(safeTx.operation) !== wanted.operation) {
     throw new Error("The transaction does not say what the payment says. Do not sign; call us.");
   }
+}
+
+const hex = (number, digits = 64) => BigInt(number).toString(16).padStart(digits, "0");
+
+// Whom the vault calls, with how much coin and what data, to pay this.
+function callOf({ token, to, units }) {
+  if (/^0x0{40}$/.test(token)) return { to: lower(to), value: BigInt(units), data: "" };
+  const word = to.slice(2).toLowerCase().padStart(64, "0");
+  return { to: lower(token), value: 0n, data: `a9059cbb${word}${hex(units)}` };
+}
+
+// Several payments by MultiSendCallOnly, the one that is approved among them once.
+function callOfBatch({ multi_send: contract, payments }, payment) {
+  const alike = (one) => ["token", "to", "units"].every((each) => lower(one[each]) === lower(String(payment[each])));
+  if (payments.filter(alike).length !== 1) throw new Error("The payment is not in its batch. Do not sign; call us.");
+  const packed = payments.map(callOf)
+    .map(({ to, value, data }) => `00${to.slice(2)}${hex(value)}${hex(data.length / 2)}${data}`).join("");
+  const padded = packed.padEnd(Math.ceil(packed.length / 64) * 64, "0");
+  return { to: lower(contract), value: 0n, operation: 1, data: `8d80ff0a${hex(32)}${hex(packed.length / 2)}${padded}` };
 }
 
 const lower = (text) => text.toLowerCase();
