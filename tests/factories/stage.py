@@ -32,6 +32,7 @@ from strongroom.vaults import service as vaults
 from strongroom.vaults.sink import VaultObserver
 from strongroom.vaults.types import VaultView
 from strongroom.withdrawals import service as withdrawals
+from strongroom.withdrawals.foreseen import ExecutionCalls
 from strongroom.withdrawals.permits import PermitLoop
 from strongroom.withdrawals.simulation import SimulationLoop
 from strongroom.withdrawals.sink import WithdrawalObserver
@@ -67,6 +68,7 @@ class Stage:
             chain_id=chain_id,
             observers=observers,
             pace=house.pace,
+            calls=(ExecutionCalls(),),
         )
         self.permit_loop = PermitLoop(house.role("relay"), house.signer, house.chain.chain_id)
         self.spending_loop = SpendingLoop(house.role("relay"), house.signer, house.chain.chain_id)

@@ -36,6 +36,7 @@ from strongroom.vaults.sink import VaultObserver
 from strongroom.vaults.step_loop import StepLoop
 from strongroom.withdrawals import fee_levels
 from strongroom.withdrawals.fee_levels import FeeLoop
+from strongroom.withdrawals.foreseen import ExecutionCalls
 from strongroom.withdrawals.permits import PermitLoop
 from strongroom.withdrawals.simulation import SimulationLoop
 from strongroom.withdrawals.sink import WithdrawalObserver
@@ -158,6 +159,7 @@ def _chain_steps(
         node,
         chain_id=chain_id,
         observers=(VaultObserver(), WithdrawalObserver(), SpendingObserver()),
+        calls=(ExecutionCalls(),),
         pace=Pace(private_seconds=chain.private_seconds),
         private=private,
     )

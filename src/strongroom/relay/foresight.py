@@ -31,15 +31,16 @@ Moved = tuple[bytes, bytes, bytes, int]
 
 @dataclass(frozen=True, slots=True)
 class SentCall:
-    """The call that a transaction makes: what is signed, less nonce and fees; `payee` is whom
-    people approved.
+    """The call that a transaction makes: what is signed, less nonce and fees. `payer` is the wallet
+    whose money it moves, `payees` are those whom people approved.
     """
 
     sender: bytes
-    payee: bytes
     to: bytes
     value: int
     data: bytes
+    payer: bytes
+    payees: frozenset[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,7 @@ class SimulatingNode(Protocol):
 
 
 def call_of(outgoing: OutgoingView) -> SentCall | None:
-    """The call, where the payload says it whole: a spending key's payment. What the signer makes of
-    rows that only it holds (vaults, sweeps) is simulated by the rooms that ask for it.
-    """
+    """The call, where the payload says it whole: a spending key's payment."""
     if outgoing.purpose != "hot_payment":
         return None
     try:
@@ -69,7 +68,7 @@ def call_of(outgoing: OutgoingView) -> SentCall | None:
         to, value, data = payment_call(intent.token, intent.to, intent.units)
     except ProtocolError:
         return None  # the signer says what is wrong with it
-    return SentCall(intent.wallet, intent.to, to, value, data)
+    return SentCall(intent.wallet, to, value, data, intent.wallet, frozenset({intent.to}))
 
 
 def foresee(node: SimulatingNode, calls: Sequence[SentCall]) -> list[Foreseen]:
@@ -88,7 +87,7 @@ def foresee(node: SimulatingNode, calls: Sequence[SentCall]) -> list[Foreseen]:
 def others(call: SentCall, foreseen: Foreseen) -> list[bytes]:
     """Who else would be paid by the wallet: a token's own fee, or something nobody approved."""
     moved = foreseen.moved or ()
-    return sorted({to for _, sender, to, _ in moved if sender == call.sender} - {call.payee})
+    return sorted({to for _, sender, to, _ in moved if sender == call.payer} - call.payees)
 
 
 def kept(moved: Iterable[Moved]) -> list[dict[str, str]]:

@@ -22,14 +22,13 @@ from strongroom.kit.crash import crash_point
 from strongroom.kit.errors import StrongroomError
 from strongroom.kit.log import bind_request_id, logger
 from strongroom.kit.metrics import counter
-from strongroom.relay import alerts, foresight, repository, rules
-from strongroom.relay.foresight import Foreseen, SentCall
+from strongroom.relay import repository, rules
+from strongroom.relay.foreseer import Foreseer
 from strongroom.relay.models import Outgoing
-from strongroom.relay.ports import OutgoingObserver, OutgoingSigner, SendingNode
+from strongroom.relay.ports import CallSource, OutgoingObserver, OutgoingSigner, SendingNode
 from strongroom.relay.repository import Claim
 from strongroom.relay.types import AttemptKind, Fees, SignedAttempt
 from strongroom.signing.errors import SignerRefused, SignerUnavailable
-from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.encoding import to_hex
 
 RETRY_SECONDS: Final = 1
@@ -44,10 +43,6 @@ GROUP_MAX: Final = 64
 """Rows of one claim: as many as the signer answers in one batch."""
 CALLERS: Final = 16
 """Calls of the signer at once (it lets a user have 48): more threads only wait for each other."""
-WOULD_REVERT: Final = (
-    "A node says that it would do nothing now; it is asked again, and sent all the same after a "
-    "while:"
-)
 DEAR: Final = "The market asks for more gas money than the policy allows."
 
 log = logger(__name__)
@@ -69,9 +64,11 @@ class RelayLoop:
         observers: Sequence[OutgoingObserver] = (),
         pace: rules.Pace | None = None,
         private: SendingNode | None = None,
+        calls: Sequence[CallSource] = (),
     ) -> None:
         """The database's role serves all organisations; signer and node are the relay's own.
-        `private`: where transactions go first, and alone for `pace.private_seconds`.
+        `private`: where transactions go first, and alone for `pace.private_seconds`. `calls`: who
+        knows what will be signed, where a row does not say it.
         """
         self._database = database
         self._signer = signer
@@ -80,6 +77,7 @@ class RelayLoop:
         self._chain_id = chain_id
         self._observers = tuple(observers)
         self._pace = pace or rules.Pace()
+        self._foreseer = Foreseer(database, node, calls, self._pace)
         self._actor: Actor = system("relay")
         self._callers = ThreadPoolExecutor(CALLERS, "relay-signs")
 
@@ -161,24 +159,23 @@ class RelayLoop:
         """Have planned attempts signed, many at once; store all of them before any is sent."""
         if not steps:
             return []
-        calls, seen = self._foresee(group, steps)
-        held = {one for one in seen if seen[one].reverts and self._young(group[one])}
-        answers = self._ask(group, {one: step for one, step in steps.items() if one not in held})
+        first = [one for one, step in steps.items() if (step.attempt, step.kind) == (0, "payload")]
+        ahead = self._foreseer.look([group[one] for one in first])
+        answers = self._ask(group, {one: steps[one] for one in steps if one not in ahead.held})
         signed: list[Outgoing] = []
         stored: list[tuple[Claim, int, SignedAttempt]] = []
         with self._unit(group, steps) as (uow, rows):
             for row in rows:
-                if row.id in held:
-                    self._wait(row, f"{WOULD_REVERT} {seen[row.id].reverts}.", PATIENT_SECONDS)
+                if row.id in ahead.held:
+                    self._wait(row, ahead.held[row.id], PATIENT_SECONDS)
                     del group[row.id]
                     continue
                 claim, step, answer = group[row.id], steps[row.id], answers[row.id]
                 if isinstance(answer, SignedAttempt):
-                    if row.id in seen:
-                        _foretell(uow, row, calls[row.id], seen[row.id])
+                    ahead.keep(uow, row)
                     stored.append((claim, step.attempt, answer))
                     signed.append(row)
-                    _signed(uow, row, step.attempt, answer)
+                    _signed(uow, row, answer)
                     continue
                 del group[row.id]
                 if isinstance(answer, SignerRefused):
@@ -186,23 +183,10 @@ class RelayLoop:
                 else:
                     self._wait_for(row, answer)
             repository.store(uow, stored)
+            _record_signed(uow, stored)
             group.update(repository.reload(uow, signed))
         crash_point("relay.after_store")
         return [row.id for row in signed]
-
-    def _foresee(
-        self, group: Group, steps: Steps
-    ) -> tuple[dict[UUID, SentCall], dict[UUID, Foreseen]]:
-        """What a node says that the first attempts would do if they were mined now."""
-        first = [one for one, step in steps.items() if (step.attempt, step.kind) == (0, "payload")]
-        found = {one: foresight.call_of(group[one].outgoing) for one in first}
-        calls = {one: call for one, call in found.items() if call is not None}
-        seen = foresight.foresee(self._node, list(calls.values())) if calls else []
-        return calls, dict(zip(calls, seen, strict=True))
-
-    def _young(self, claim: Claim) -> bool:
-        age = self._database.clock.now() - claim.attempts[0].planned_at
-        return age < timedelta(seconds=self._pace.foresight_seconds)
 
     def _ask(
         self, group: Group, steps: Steps
@@ -365,23 +349,34 @@ def _not_now(error: Exception) -> bool:
     return isinstance(error, StrongroomError) and "signer_code" in error.detail
 
 
-def _foretell(uow: UnitOfWork, row: Outgoing, call: SentCall, seen: Foreseen) -> None:
-    """Keep what the block will be compared with; tell people of somebody else who would be paid."""
-    if seen.moved is None:
-        return
-    row.predicted = foresight.kept(seen.moved)
-    for other in foresight.others(call, seen):
-        who = checksum(Address(other))
-        sentence = f"By a node's word it pays {who}, too, whom nobody approved; it was sent."
-        alerts.tell(uow, row.organisation_id, "other_recipient", str(row.id), who, sentence)
-
-
-def _signed(uow: UnitOfWork, row: Outgoing, number: int, signed: SignedAttempt) -> None:
+def _signed(uow: UnitOfWork, row: Outgoing, signed: SignedAttempt) -> None:
     row.sender, row.nonce = signed.sender, signed.nonce
     if row.state == "queued":
         row.state = "signed"
     row.last_error, row.updated_at = None, uow.now
-    _record(uow, row, "relay.signed", {"attempt": number, "hash": to_hex(signed.hash)})
+
+
+def _record_signed(uow: UnitOfWork, stored: Sequence[tuple[Claim, int, SignedAttempt]]) -> None:
+    """One record an organisation, which commits to each attempt."""
+    of: dict[UUID, list[dict[str, object]]] = {}
+    for claim, number, signed in stored:
+        row = claim.outgoing
+        uow.request_id = row.request_id
+        of.setdefault(row.organisation_id, []).append(
+            {
+                "outgoing": str(row.id),
+                "purpose": row.purpose,
+                "ref": to_hex(row.ref),
+                "nonce": signed.nonce,
+                "attempt": number,
+                "hash": to_hex(signed.hash),
+                "request_id": row.request_id,
+            }
+        )
+    for owner, rows in sorted(of.items()):
+        subject = str(rows[0]["outgoing"]) if len(rows) == 1 else f"{len(rows)} transactions"
+        body = {"attempts": len(rows)}
+        auditlog.append(uow, "relay.signed", subject, body, rows=rows, organisation_id=owner)
 
 
 def _record(uow: UnitOfWork, row: Outgoing, action: str, more: dict[str, object]) -> None:

@@ -9,6 +9,7 @@ from strongroom.chain.errors import ChainError
 from strongroom.chain.rpc import Call
 from strongroom.chain.types import FeeQuote
 from strongroom.db.database import UnitOfWork
+from strongroom.relay.foresight import SentCall
 from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt
 
 
@@ -45,4 +46,12 @@ class OutgoingObserver(Protocol):
 
     def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
         """Called in the unit that made it `broadcast`, or `failed` because the signer refused."""
+        ...
+
+
+class CallSource(Protocol):
+    """A room above that knows the call which the signer will make of an outgoing transaction."""
+
+    def call_of(self, uow: UnitOfWork, outgoing: OutgoingView) -> SentCall | None:
+        """None: it is none of this room's. Reads only."""
         ...

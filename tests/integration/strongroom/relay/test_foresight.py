@@ -101,9 +101,9 @@ def mined_as(bench: Bench, payload: dict[str, Any], before: Any = lambda _: None
 
 
 def test_whoever_else_would_be_paid_is_named(bench: Bench):
-    """A payee that passes on what it gets is no other; a wallet that pays two is."""
     sender = bench.signer.address
-    (seen,) = foresee(bench.node, [SentCall(sender, SINK, SINK, 5, b"")])
+    asked = SentCall(sender, SINK, 5, b"", sender, frozenset({bytes(SINK)}))
+    (seen,) = foresee(bench.node, [asked])
     assert seen.moved == ((b"", sender, SINK, 5),)
-    assert others(SentCall(sender, SINK, SINK, 5, b""), seen) == []
-    assert others(SentCall(sender, STRANGER, SINK, 5, b""), seen) == [SINK]
+    assert others(asked, seen) == []
+    assert others(replace(asked, payees=frozenset({bytes(STRANGER)})), seen) == [SINK]

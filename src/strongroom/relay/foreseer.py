@@ -1,0 +1,94 @@
+"""The relay's look ahead: first attempts are simulated before the signer is asked for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from strongroom.db.actor import Actor, system
+from strongroom.db.database import Database, UnitOfWork
+from strongroom.kit.errors import StrongroomError
+from strongroom.kit.log import logger
+from strongroom.relay import alerts, foresight
+from strongroom.relay.foresight import Foreseen, SentCall
+from strongroom.relay.models import Outgoing
+from strongroom.relay.ports import CallSource, SendingNode
+from strongroom.relay.repository import Claim
+from strongroom.relay.rules import Pace
+from strongroom_protocol.addresses import Address, checksum
+from strongroom_protocol.errors import ProtocolError
+
+WOULD_REVERT: Final = (
+    "A node says that it would do nothing now; it is asked again, and sent all the same after a "
+    "while:"
+)
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """`held`: rows that wait, with the sentence why."""
+
+    held: Mapping[UUID, str] = field(default_factory=dict)
+    calls: Mapping[UUID, SentCall] = field(default_factory=dict)
+    seen: Mapping[UUID, Foreseen] = field(default_factory=dict)
+
+    def keep(self, uow: UnitOfWork, row: Outgoing) -> None:
+        """Keep what the block will be compared with; tell people who else would be paid."""
+        seen = self.seen.get(row.id)
+        if seen is None or seen.moved is None:
+            return
+        row.predicted = foresight.kept(seen.moved)
+        for other in foresight.others(self.calls[row.id], seen):
+            who = checksum(Address(other))
+            sentence = f"By a node's word it pays {who}, too, whom nobody approved; it was sent."
+            alerts.tell(uow, row.organisation_id, "other_recipient", str(row.id), who, sentence)
+
+
+class Foreseer:
+    """Asks the node, in one batch."""
+
+    def __init__(
+        self, database: Database, node: SendingNode, sources: Sequence[CallSource], pace: Pace
+    ) -> None:
+        """`sources`: who knows what will be signed, where a row does not say it."""
+        self._database = database
+        self._node = node
+        self._sources = tuple(sources)
+        self._pace = pace
+        self._actor: Actor = system("relay")
+
+    def look(self, claims: Sequence[Claim]) -> Ahead:
+        """What a node says that these would do if they were mined now."""
+        found = {claim.outgoing.id: foresight.call_of(claim.outgoing) for claim in claims}
+        if self._sources and None in found.values():
+            with self._database.read(None, self._actor) as uow:
+                for claim in claims:
+                    if found[claim.outgoing.id] is None:
+                        found[claim.outgoing.id] = self._call(uow, claim)
+        calls = {one: call for one, call in found.items() if call is not None}
+        if not calls:
+            return Ahead()
+        told = foresight.foresee(self._node, list(calls.values()))
+        seen = dict(zip(calls, told, strict=True))
+        since = self._database.clock.now() - timedelta(seconds=self._pace.foresight_seconds)
+        young = {one.outgoing.id for one in claims if one.attempts[0].planned_at > since}
+        held = {
+            one: f"{WOULD_REVERT} {what.reverts}."
+            for one, what in seen.items()
+            if what.reverts and one in young
+        }
+        return Ahead(held, calls, seen)
+
+    def _call(self, uow: UnitOfWork, claim: Claim) -> SentCall | None:
+        for source in self._sources:
+            try:
+                call = source.call_of(uow, claim.outgoing)
+            except (StrongroomError, ProtocolError, LookupError) as error:
+                log.warning("relay.not_foreseen", outgoing=str(claim.outgoing.id), why=repr(error))
+                continue
+            if call is not None:
+                return call
+        return None
