@@ -26,6 +26,9 @@ def test_what_was_kept_is_credited_once_the_policy_names_the_token(flow: Flow):
     worker = flow.stage.connect("strongroom_worker", pool_size=1)
     flow.look()
     assert flow.stage.balances() == {}, "nobody named it yet"
+    flow.stage.allow(b"\x71" * 20, "OTHER/6")
+    with worker.read(None, system("test")) as uow:
+        assert deposits.unbooked(uow, flow.stage.chain.chain_id) == set(), "another token"
     flow.stage.allow(token)
     expected = {(flow.stage.organisation, flow.stage.custody(), token)}
     with worker.read(None, system("test")) as uow:
