@@ -98,9 +98,8 @@ class BalanceOracle:
         return found
 
     async def _at_once(self, block: dict[str, Any], chunk: Sequence[Held]) -> list[int]:
-        items = b"".join(address + (token or bytes(20)) for address, token in chunk)
         call = {"to": ORACLE, "gas": hex(GAS)}
-        code = {ORACLE: {"code": "0x" + (_CODE + items).hex()}}
+        code = {ORACLE: {"code": code_asking(chunk)}}
         answers = await self._rpc.ask_all([Call("eth_call", (call, block, code))])
         words = octets(read(answers[0], str))
         if len(words) != 32 * len(chunk):
@@ -114,6 +113,12 @@ class BalanceOracle:
             calls = [_single_call(address, token, block) for address, token in part]
             found += [_single_answer(answer) for answer in await self._rpc.ask_all(calls)]
         return found
+
+
+def code_asking(held: Sequence[Held]) -> str:
+    """The code that answers for these, as hex."""
+    items = b"".join(address + (token or bytes(20)) for address, token in held)
+    return "0x" + (_CODE + items).hex()
 
 
 def _single_call(address: bytes, token: bytes | None, block: dict[str, Any]) -> Call:

@@ -5,7 +5,7 @@ so that what was missed on one of them shows up too. What differs from the books
 reconciliation, with the blocks between which it began.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from strongroom.chain.headers import Header
@@ -61,6 +61,11 @@ class BalanceReader:
         self._sweep: Sweep | None = None
         self._total = 0
 
+    @property
+    def sweep(self) -> Sweep | None:
+        """Where the sweep stands, while this process reads."""
+        return self._sweep
+
     def read(self, cursor: Cursor) -> Cursor:
         """Read at the finalized block if it is time; gives the cursor, moved when it was read."""
         if cursor.finalized_height > cursor.balances_height:
@@ -77,7 +82,7 @@ class BalanceReader:
         codes = [wallets.custody_code(self._chain_id, one.address) for one in moved]
         with self._database.read(None, ACTOR) as uow:
             books = _books(ledger.custody_at(uow, self._chain_id, height, codes=codes))
-        ranges = self._ranges(_differing(readings, books, self._chain_id), moved, height)
+        ranges = self._ranges(_differing(readings, books), moved, height)
         with self._database.unit(None, ACTOR) as uow:
             after = move_cursor(uow, cursor, balances_height=height)
             self._hand_over(uow, header, "", readings, ranges, swept=0)
@@ -96,7 +101,7 @@ class BalanceReader:
         with self._database.read(None, ACTOR) as uow:
             codes = (self._code(begin), self._code(part[-1].address if part else begin))
             books = _books(ledger.custody_at(uow, self._chain_id, height, between=codes))
-        differing = _differing(readings, books, self._chain_id)
+        differing = _differing(readings, books)
         ranges = self._ranges(differing, part, height)
         with self._database.unit(None, ACTOR) as uow:
             after = move_cursor(uow, cursor)
@@ -160,6 +165,8 @@ class BalanceReader:
         self, differing: Sequence[Reading], of: Sequence[WatchedFrom], height: int
     ) -> list[tuple[Holding, Range]]:
         """Where each difference began; of an account that is frozen already, people know it."""
+        if not differing:
+            return []
         first = {one.address: (one.height, one.organisation_id) for one in of}
         found: list[tuple[Holding, Range]] = []
         for holding, _ in differing:
@@ -208,20 +215,18 @@ class BalanceReader:
         return wallets.custody_code(self._chain_id, address)
 
 
-def _books(found: Sequence[CustodyTotal]) -> dict[tuple[str, str], int]:
-    return {(one.code, one.asset): one.units for one in found}
+def _books(found: Sequence[CustodyTotal]) -> dict[tuple[bytes, str], int]:
+    return {(bytes.fromhex(one.code[-40:]), one.asset): one.units for one in found}
 
 
 def _differing(
-    readings: Sequence[Reading], books: dict[tuple[str, str], int], chain_id: int
+    readings: Sequence[Reading], books: Mapping[tuple[bytes, str], int]
 ) -> list[Reading]:
-    """Those that the books have otherwise. What neither side has costs nothing."""
-    prefix = wallets.custody_code(chain_id, b"")
+    """Those that the books have otherwise."""
     return [
         (holding, units)
         for holding, units in readings
-        if (units or books)
-        and units != books.get((prefix + holding.address.hex(), holding.asset), 0)
+        if units != books.get((holding.address, holding.asset), 0)
     ]
 
 

@@ -188,7 +188,7 @@ def complete(
         " AND address = ANY(%(addresses)s) ORDER BY address",
         {"chain": chain_id, "up_to": up_to, "addresses": sorted(addresses)},
     )
-    return [WatchedFrom(*row) for row in found]
+    return [WatchedFrom(*row) for row in found.fetchall()]
 
 
 def complete_after(
@@ -200,22 +200,23 @@ def complete_after(
         " AND address > %(after)s ORDER BY address LIMIT %(limit)s",
         {"chain": chain_id, "up_to": up_to, "after": after, "limit": limit},
     )
-    return [WatchedFrom(*row) for row in found]
+    return [WatchedFrom(*row) for row in found.fetchall()]
 
 
 def holdings(
     uow: UnitOfWork, chain_id: int, native_asset: str, addresses: Iterable[WatchedFrom]
 ) -> list[Holding]:
     """What each address may hold: the chain's coin, and its organisation's tokens."""
-    named = defaultdict(list)
+    named: defaultdict[UUID, list[tuple[bytes, str]]] = defaultdict(list)
     for token in tokens(uow, chain_id):
         named[token.organisation_id].append((token.contract, token.asset))
-    wanted = []
-    for one in addresses:
-        wanted.append(Holding(one.address, None, native_asset))
-        for contract, asset in named.get(one.organisation_id, ()):
-            wanted.append(Holding(one.address, contract, asset))
-    return wanted
+    if not named:
+        return [Holding(one.address, None, native_asset) for one in addresses]
+    return [
+        Holding(one.address, contract, asset)
+        for one in addresses
+        for contract, asset in ((None, native_asset), *named.get(one.organisation_id, ()))
+    ]
 
 
 def watched_count(uow: UnitOfWork, chain_id: int) -> int:
