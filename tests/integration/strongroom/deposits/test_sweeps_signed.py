@@ -1,4 +1,4 @@
-"""The gas station with the signer's real keys: fed by the hot key, paid by the deposit key."""
+"""Sweeps with the signer's real keys: by the gas station, and by EIP-7702."""
 
 import json
 
@@ -37,8 +37,8 @@ def hot_key(stage: Stage) -> bytes:
     return bytes(parse_address(address))
 
 
-def give_out(stage: Stage) -> bytes:
-    """The first deposit address, as the API gives it out."""
+def register(stage: Stage) -> None:
+    """The ceremony's account, from which addresses are given out."""
     account, officer = stage.account, stage.house.cast.officer
     manifest = CustodyManifest(
         0, from_hex(account["root"]), account["count"], from_hex(account["xpub_hash"])
@@ -52,10 +52,14 @@ def give_out(stage: Stage) -> bytes:
             officers=Officers(frozenset({bytes(parse_address(officer.address))}), 1),
             chain_id=stage.chain.chain_id,
         )
+
+
+def give_out(stage: Stage, index: int) -> bytes:
+    """A deposit address with a credited deposit, given out as the API does."""
     signer = stage.house.signer
-    answer = signer.provenance({"organisation": "0x" + stage.ref.hex(), "index": 0})
+    answer = signer.provenance({"organisation": "0x" + stage.ref.hex(), "index": index})
     provenance = Provenance(
-        index=0,
+        index=index,
         path=answer["path"],
         address=parse_address(answer["address"]),
         signature=from_hex(answer["signature"]),
@@ -65,6 +69,9 @@ def give_out(stage: Stage) -> bytes:
     attest = parse_address(signer.status()["keys"]["attest"])
     with stage.unit() as uow:
         view = wallets.new_address(uow, provenance=provenance, attest_key=attest, label="")
+    to = "0x" + view.address.hex()
+    stage.house.send({"from": stage.house.money, "to": to, "value": hex(DEPOSIT)})
+    stage.drive(until=lambda: credited(stage, view.address), seconds=150)
     return bytes(view.address)
 
 
@@ -77,31 +84,44 @@ def credited(stage: Stage, address: bytes) -> bool:
     return rows == [(1,)]
 
 
-def plan(stage: Stage) -> None:
-    """The worker's job, on a chain that is said to have no EIP-7702."""
+def swept(stage: Stage, *, set_code: bool) -> bool:
+    """The worker's job, on a chain that is said to have EIP-7702 or not; whether all is over."""
     with stage.house.role("worker").unit(stage.id, system("worker")) as uow:
-        deposits.plan_sweep(uow, set_code=lambda _: False)
+        deposits.plan_sweep(uow, set_code=lambda _: set_code)
+    states = stage.house.query("SELECT state FROM sweep ORDER BY id DESC LIMIT 1")
+    return states == [("finished",)]
 
 
-def swept(stage: Stage) -> bool:
-    plan(stage)
-    return stage.house.query("SELECT state FROM sweep") == [("finished",)]
+def assert_booked(stage: Stage, *addresses: bytes) -> None:
+    """Books and chain say the same, to the wei."""
+    for address in addresses:
+        code = f"custody:{stage.chain.chain_id}:0x{address.hex()}"
+        assert stage.available(ETH, code) == stage.house.node.balance(address)
 
 
 def test_a_deposit_goes_into_the_vault_by_its_own_key_and_every_wei_is_booked(stage: Stage):
-    hot, leaf = hot_key(stage), give_out(stage)
-    to = "0x" + leaf.hex()
-    stage.house.send({"from": stage.house.money, "to": to, "value": hex(DEPOSIT)})
-    stage.drive(until=lambda: credited(stage, leaf) and credited(stage, hot), seconds=150)
+    register(stage)
+    hot, leaf = hot_key(stage), give_out(stage, 0)
+    stage.drive(until=lambda: credited(stage, hot), seconds=150)
     vault = stage.current_vault().address
     before = stage.house.node.balance(vault)
-    stage.drive(until=lambda: swept(stage), seconds=150)
+    stage.drive(until=lambda: swept(stage, set_code=False), seconds=150)
     assert stage.house.node.balance(vault) == before + DEPOSIT
-    for address in (hot, leaf, vault):
-        code = f"custody:{stage.chain.chain_id}:0x{address.hex()}"
-        assert stage.available(ETH, code) == stage.house.node.balance(address)
+    assert_booked(stage, hot, leaf, vault)
     sent = stage.house.query(
         "SELECT purpose, state, sender FROM outgoing WHERE purpose IN ('gas_topup', 'leaf_sweep')"
         " ORDER BY id"
     )
     assert sent == [("gas_topup", "finalized", hot), ("leaf_sweep", "finalized", leaf)]
+
+
+def test_an_address_that_never_sent_is_swept_by_its_authorisation(stage: Stage):
+    leaf = give_out(stage, 1)
+    vault = stage.current_vault().address
+    before = stage.house.node.balance(vault)
+    stage.drive(until=lambda: swept(stage, set_code=True), seconds=150)
+    assert stage.house.node.balance(vault) == before + DEPOSIT
+    assert stage.house.node.balance(leaf) == 0
+    assert_booked(stage, leaf, vault)
+    (row,) = stage.house.query("SELECT gas, succeeded FROM outgoing WHERE purpose = 'sweep'")
+    assert row == (180_000, True)
