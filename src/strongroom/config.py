@@ -19,6 +19,7 @@ from strongroom_protocol.amounts import Asset, AssetInvalid
 
 DEFAULT_API_PORT = 8420
 DEFAULT_NATIVE_ASSET: Final = "ETH/18"
+BALANCE_SWEEP_SECONDS: Final = 600
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -58,6 +59,8 @@ class ChainConfig:
     """An alert below so many transactions that a key of ours can still pay for."""
     gas_full_transactions: int
     """A top-up brings a key to so many."""
+    balance_sweep_seconds: int = BALANCE_SWEEP_SECONDS
+    """Every watched address's balance is compared with the books once in this time."""
 
     def __post_init__(self) -> None:
         """Check: raises ConfigurationInvalid."""
@@ -244,6 +247,7 @@ _CHAIN_VARIABLES: Final = (
     "SET_CODE",
     "GAS_LOW_TRANSACTIONS",
     "GAS_FULL_TRANSACTIONS",
+    "BALANCE_SWEEP_SECONDS",
 )
 
 
@@ -285,4 +289,7 @@ def _chain(read: _Reader) -> ChainConfig:
         set_code=read.number("SET_CODE", 1, minimum=0) != 0,
         gas_low_transactions=low,
         gas_full_transactions=read.number("GAS_FULL_TRANSACTIONS", 4 * low, minimum=0),
+        balance_sweep_seconds=read.number(
+            "BALANCE_SWEEP_SECONDS", BALANCE_SWEEP_SECONDS, minimum=0
+        ),
     )

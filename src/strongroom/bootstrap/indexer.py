@@ -122,7 +122,13 @@ class ChainIndexer:
             books,
             self.thread,
             LeaderLock(self._leader),
-            BalanceReader(self._database, self.thread, chain_id=chain_id, native_asset=coin),
+            BalanceReader(
+                self._database,
+                self.thread,
+                chain_id=chain_id,
+                native_asset=coin,
+                sweep_seconds=self.chain.balance_sweep_seconds,
+            ),
             chain_id=chain_id,
             start_height=self.chain.start_height,
         )

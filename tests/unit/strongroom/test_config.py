@@ -43,6 +43,9 @@ def test_one_chain_comes_from_the_variables() -> None:
         50,
         200,
     )
+    assert chain.balance_sweep_seconds == 600
+    asked = {"STRONGROOM_BALANCE_SWEEP_SECONDS": "60"}
+    assert Config.from_environment(asked).chain().balance_sweep_seconds == 60
 
 
 def test_each_chain_of_the_file_has_its_own_settings(tmp_path: Path) -> None:
