@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -15,6 +15,9 @@ from strongroom.deposits.announcing import TOLD, event
 from strongroom.deposits.models import Deposit, DepositTransition
 from strongroom.deposits.terms import Terms
 from strongroom.wallets.types import Attribution, Watched
+
+DUST_MAX: Final = 50
+"""Dust that one verdict looks at: a stranger who sends ever more of it slows nothing down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,8 @@ def lock(uow: UnitOfWork, deposit_id: UUID) -> Deposit | None:
 
 
 def lock_with_dust(uow: UnitOfWork, deposit_id: UUID) -> list[Deposit]:
-    """The same with the dust that lies at its address in its asset; by id, the deposit among them
-    wherever it is known.
+    """The same with the dust that lies at its address in its asset, the largest DUST_MAX of it; by
+    id, the deposit among them wherever it is known.
     """
     own = uow.session.execute(
         select(Deposit.chain_id, Deposit.address, Deposit.asset).where(
@@ -81,17 +84,24 @@ def lock_with_dust(uow: UnitOfWork, deposit_id: UUID) -> list[Deposit]:
     if own is None:
         return []
     beside = (
-        (Deposit.chain_id == own.chain_id)
-        & (Deposit.address == own.address)
-        & (Deposit.asset == own.asset)
-        & (Deposit.held == "dust")
-        & (Deposit.disposition == "unscreened")
+        select(Deposit.id)
+        .where(
+            Deposit.organisation_id == uow.organisation_id,
+            Deposit.chain_id == own.chain_id,
+            Deposit.address == own.address,
+            Deposit.asset == own.asset,
+            Deposit.held == "dust",
+            Deposit.disposition == "unscreened",
+        )
+        .order_by(Deposit.units.desc(), Deposit.id)
+        .limit(DUST_MAX)
     )
     return list(
         uow.session.scalars(
             select(Deposit)
             .where(
-                Deposit.organisation_id == uow.organisation_id, (Deposit.id == deposit_id) | beside
+                Deposit.organisation_id == uow.organisation_id,
+                (Deposit.id == deposit_id) | Deposit.id.in_(beside),
             )
             .order_by(Deposit.id)
             .with_for_update()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from strongroom.db.actor import system
+from strongroom.deposits import repository
 from strongroom.deposits import service as deposits
 from strongroom.deposits.errors import RuleInvalid, RuleUnknown
 from strongroom.indexer.follower import Follower
@@ -198,6 +199,21 @@ def test_dust_is_kept_until_its_address_has_enough_together(flow: Flow):
     catch_up(flow, follower)
     assert flow.stage.balances()[CREDIT] == 5, "only what left the chain is taken back"
     flow.stage.assert_sound()
+
+
+def test_however_much_dust_there_is_a_verdict_looks_at_the_largest_only(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(repository, "DUST_MAX", 1)
+    rule(flow, kind="dust", asset=ETH, units=9)
+    flow.import_list()
+    follower = flow.stage.follower()
+    for value in (1, 3, 2):
+        pay(flow, value)
+        catch_up(flow, follower)
+    pay(flow, 10)
+    catch_up(flow, follower)
+    assert flow.stage.balances()[CREDIT] == 13
 
 
 def test_dust_of_another_address_or_of_a_listed_payer_adds_nothing(flow: Flow):
