@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -42,7 +42,10 @@ from strongroom.indexer.matching import TRANSFER_TOPIC
 from strongroom.indexer.types import Evidence, FetchedBlock, Tip
 from strongroom.kit.metrics import counter
 
-_TOPICS: Final = ["0x" + TRANSFER_TOPIC.hex()]
+Filter: TypeAlias = list[str | list[str] | None]
+"""Topics of one `eth_getLogs`: at each place a word, one of several, or any."""
+_TRANSFER: Final = "0x" + TRANSFER_TOPIC.hex()
+_ALL: Final[list[Filter]] = [[_TRANSFER]]
 CALLS_MAX: Final = 100
 """Calls in one JSON-RPC batch; nodes commonly cap batches at 100 to 1,000."""
 
@@ -132,19 +135,26 @@ class Fetcher:
         logs = tuple(log for receipt in receipts for log in receipt.logs)
         return FetchedBlock(header, (), moved[0], logs, receipts, withdrawals)
 
-    async def blocks(self, first: int, last: int, *, final: bool = True) -> list[FetchedBlock]:
+    async def blocks(
+        self,
+        first: int,
+        last: int,
+        *,
+        final: bool = True,
+        among: Collection[bytes] | None = None,
+    ) -> list[FetchedBlock]:
         """A range of blocks, parent-linked; halved while the node caps it. What is not `final` is
-        asked for by block hash.
+        asked for by block hash; `among`: only events from or to these few addresses.
         """
         if first == last:
             return [await self.block(first)]
         try:
-            return await self._range(first, last, final=final)
+            return await self._range(first, last, _filters(among), final=final)
         except LimitExceeded:
             counter("strongroom_indexer_ranges_halved_total", "Ranges a node capped.").inc()
             middle = (first + last) // 2
-            found = await self.blocks(first, middle, final=final)
-            rest = await self.blocks(middle + 1, last, final=final)
+            found = await self.blocks(first, middle, final=final, among=among)
+            rest = await self.blocks(middle + 1, last, final=final, among=among)
             _check_linked([found[-1].header, rest[0].header])
             return [*found, *rest]
 
@@ -186,7 +196,9 @@ class Fetcher:
         """Units that each (address, token or None) holds at exactly this block."""
         return await self._oracle.read(header, held)
 
-    async def _range(self, first: int, last: int, *, final: bool) -> list[FetchedBlock]:
+    async def _range(
+        self, first: int, last: int, filters: Sequence[Filter], *, final: bool
+    ) -> list[FetchedBlock]:
         heights = range(first, last + 1)
         calls = [Call("eth_getBlockByNumber", (hex(height), False)) for height in heights]
         answers = await self._ask(calls)
@@ -196,7 +208,7 @@ class Fetcher:
         await self._agreed(headers[-1])
         filled = [header for header in headers if not header.empty]
         logs, moved = await asyncio.gather(
-            self._range_logs(headers) if final else self._pinned_logs(filled),
+            self._range_logs(headers, filters) if final else self._pinned_logs(filled, filters),
             self._movements(filled),
         )
         moved_in = dict(zip((header.hash for header in filled), moved, strict=True))
@@ -206,7 +218,7 @@ class Fetcher:
             promised = may_contain(header.logs_bloom, TRANSFER_TOPIC)
             if own[header.hash] and not promised:
                 raise NodeLied(f"The logs of block {header.height} do not fit its logs bloom.")
-            if promised and not own[header.hash]:
+            if promised and not own[header.hash] and filters == _ALL:
                 found.append(await self.block(header.height))
                 continue
             movements_in = moved_in.get(header.hash, ())
@@ -214,25 +226,26 @@ class Fetcher:
             found.append(FetchedBlock(header, (), movements_in, seen, None, withdrawals))
         return found
 
-    async def _range_logs(self, headers: Sequence[Header]) -> list[LogAnswer]:
+    async def _range_logs(
+        self, headers: Sequence[Header], filters: Sequence[Filter]
+    ) -> list[LogAnswer]:
         """Transfer events by heights, with the last block's hash asked in the same batch."""
         first, last = headers[0], headers[-1]
-        query = {"fromBlock": hex(first.height), "toBlock": hex(last.height), "topics": _TOPICS}
-        answers = await self._rpc.ask_all(
-            [
-                Call("eth_getLogs", (query,)),
-                Call("eth_getBlockByNumber", (hex(last.height), False)),
-            ]
-        )
-        if _header(answers[1]).hash != last.hash:
+        between = {"fromBlock": hex(first.height), "toBlock": hex(last.height)}
+        calls = [Call("eth_getLogs", ({**between, "topics": topics},)) for topics in filters]
+        calls.append(Call("eth_getBlockByNumber", (hex(last.height), False)))
+        answers = await self._rpc.ask_all(calls)
+        if _header(answers[-1]).hash != last.hash:
             raise NodeLied(f"Block {last.height} changed while its logs were read; asked again.")
-        return read(answers[0], list[LogAnswer])
+        return _merged(answers[:-1])
 
-    async def _pinned_logs(self, headers: Sequence[Header]) -> list[LogAnswer]:
+    async def _pinned_logs(
+        self, headers: Sequence[Header], filters: Sequence[Filter]
+    ) -> list[LogAnswer]:
         """Transfer events by the hash of each block."""
-        queries = [{"blockHash": "0x" + one.hash.hex(), "topics": _TOPICS} for one in headers]
-        answers = await self._ask([Call("eth_getLogs", (query,)) for query in queries])
-        return [log for answer in answers for log in read(answer, list[LogAnswer])]
+        pins = ["0x" + one.hash.hex() for one in headers]
+        queries = [{"blockHash": pin, "topics": topics} for pin in pins for topics in filters]
+        return _merged(await self._ask([Call("eth_getLogs", (query,)) for query in queries]))
 
     async def _receipts(self, header: Header, expected: int | None) -> tuple[ReceiptAnswer, ...]:
         call = Call("eth_getBlockReceipts", ("0x" + header.hash.hex(),))
@@ -319,6 +332,22 @@ def _named_block(answer: msgspec.Raw | ChainError, height: int) -> tuple[Header,
     if header.empty != (not block.transactions):
         raise NodeLied(f"The transactions of block {height} do not fit its header.")
     return header, block
+
+
+def _filters(among: Collection[bytes] | None) -> list[Filter]:
+    """Topics to ask for: all Transfers, or those from, and those to, these addresses."""
+    if among is None:
+        return _ALL
+    words = ["0x" + address.rjust(32, b"\0").hex() for address in sorted(among)]
+    return [[_TRANSFER, words], [_TRANSFER, None, words]] if words else []
+
+
+def _merged(answers: Sequence[msgspec.Raw | ChainError]) -> list[LogAnswer]:
+    """The logs of all answers; one that two of them have is there once."""
+    if len(answers) == 1:
+        return read(answers[0], list[LogAnswer])
+    logs = (log for answer in answers for log in read(answer, list[LogAnswer]))
+    return list({(log.block_hash, log.log_index): log for log in logs}.values())
 
 
 def _check_linked(headers: Sequence[Header]) -> None:

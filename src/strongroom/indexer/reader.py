@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from strongroom.chain.ports import BlockView
 from strongroom.indexer import matching
 from strongroom.indexer.fetcher import Fetcher
 from strongroom.indexer.matching import Kinds
 from strongroom.indexer.types import FetchedBlock, IndexedBlock, Span
+
+LISTED_MAX: Final = 1_000
+"""Up to so many addresses a node is asked for their events alone; nodes cap longer lists."""
 
 
 class Reader:
@@ -22,11 +26,21 @@ class Reader:
         """Blocks first to last, matched. `watched` may grow meanwhile: `known` says how large it
         was, so that the span is matched again where that matters.
         """
-        blocks = await self._fetcher.blocks(first, last, final=final)
-        return await self.match(Span(tuple(blocks), (), 0, final), watched)
+        known, among = len(watched), list(watched)
+        listed = len(among) <= LISTED_MAX
+        blocks = await self._fetcher.blocks(
+            first, last, final=final, among=among if listed else None
+        )
+        indexed = await self.index(blocks, watched)
+        return Span(tuple(blocks), tuple(indexed), known, final, listed)
 
     async def match(self, span: Span, watched: Kinds) -> Span:
-        """The same blocks with what concerns us now. Raises NodeLied, NodeUnavailable."""
+        """The same blocks with what concerns us now; read again where only events of some addresses
+        were asked for. Raises NodeLied, NodeUnavailable.
+        """
+        if span.listed:
+            first, last = span.blocks[0].header.height, span.blocks[-1].header.height
+            return await self.read(first, last, watched, final=span.final)
         known = len(watched)
         indexed = await self.index(span.blocks, watched)
         return Span(span.blocks, tuple(indexed), known, span.final)

@@ -67,13 +67,14 @@ class IndexedBlock:
 @dataclass(frozen=True, slots=True)
 class Span:
     """Parent-linked blocks as read, and matched when `known` addresses were watched. `final`: the
-    node calls the last of them final.
+    node calls the last of them final. `listed`: the node was asked for events of these alone.
     """
 
     blocks: tuple[FetchedBlock, ...]
     indexed: tuple[IndexedBlock, ...]
     known: int
     final: bool
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

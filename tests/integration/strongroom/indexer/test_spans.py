@@ -53,9 +53,14 @@ def test_every_block_that_is_not_final_is_stored_so_that_each_can_be_taken_back(
 
 
 def test_a_span_read_before_an_address_was_registered_is_matched_again(stage: Stage):
-    """It was matched ahead: whoever is watched by now must be looked for in it."""
+    """It was matched ahead: whoever is watched by now must be looked for in it, and the node was
+    asked for the events of those alone who were watched before.
+    """
+    token = stage.deploy_dollar()
+    stage.allow(token)
     stage.chain.mine(60)
     stage.send(LATE, 6)
+    stage.mint(token, LATE, 8)
     stage.chain.mine(60)
     follower = stage.follower()
     follower.step()
@@ -66,6 +71,55 @@ def test_a_span_read_before_an_address_was_registered_is_matched_again(stage: St
     stage.watch(LATE)
     stage.catch_up(follower)
     assert stage.balances()[f"{stage.custody(LATE)} {ETH}"] == 6
+    assert stage.balances()[f"{stage.custody(LATE)} TUSD/6"] == 8
+
+
+def test_few_addresses_are_looked_for_by_the_node_itself(stage: Stage):
+    token = stage.deploy_dollar()
+    stage.allow(token)
+    stage.mint(token, ADDRESS, 5)
+    stage.mint(token, LATE, 7)
+    last = stage.chain.mine(2)
+    seen: list[int] = []
+
+    def listen(call: Call, answer: Any) -> Any:
+        seen.extend([len(answer)] if call.method == "eth_getLogs" else [])
+        return answer
+
+    for final in (True, False):
+        found = read(
+            stage,
+            listen,
+            lambda fetcher, final=final: fetcher.blocks(1, last, final=final, among=[ADDRESS]),
+        )
+        assert [log.data for block in found for log in block.logs] == ["0x" + f"{5:064x}"]
+    assert sum(seen) == 2
+
+
+def test_a_payment_between_two_of_ours_is_one_log(stage: Stage):
+    token = stage.deploy_dollar()
+    payer = bytes.fromhex(stage.chain.accounts()[0][2:])
+    stage.mint(token, payer, 9)
+    stage.pay_token(token, ADDRESS, 9)
+    last = stage.chain.mine(2)
+    found = read(
+        stage,
+        lambda _, answer: answer,
+        lambda fetcher: fetcher.blocks(1, last, among=[ADDRESS, payer]),
+    )
+    assert sum(len(block.logs) for block in found) == 2
+
+
+def test_with_nobody_watched_no_events_are_asked_for(stage: Stage):
+    last = stage.chain.mine(3)
+    asked: list[str] = []
+
+    def listen(call: Call, answer: Any) -> Any:
+        asked.append(call.method)
+        return answer
+
+    read(stage, listen, lambda fetcher: fetcher.blocks(1, last, among=[]))
+    assert "eth_getLogs" not in asked
 
 
 def test_a_log_of_a_block_that_is_none_of_the_range_is_a_lie(stage: Stage):
