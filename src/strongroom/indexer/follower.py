@@ -109,6 +109,9 @@ class Follower:
         self._check_finality(cursor, tip)
         if self._scan_late(cursor):
             return True
+        # The newest block comes first: whoever waits, waits for it. Finality is the next step's.
+        if tip.latest.height == cursor.height + 1:
+            return self._read_on(cursor, tip)
         if self._finalize(cursor, tip):
             return True
         if tip.latest.height > cursor.height:
