@@ -18,6 +18,8 @@ from tests.factories.chain_stage import ADDRESS, Stage, connect, stage
 
 __all__ = ["connect", "stage"]
 # balanceOf that reverts; one that answers 7 to everybody; one that burns all the gas it is given.
+# SLOW answers 7, too, after 130,000 gas.
+SLOW = "620013885b60019003806004575060075f5260205ff3"
 REVERTS, SEVEN, BURNS = "5f5ffd", "60075f5260205ff3", "5b5f56"
 
 
@@ -127,7 +129,7 @@ def test_an_odd_token_spoils_nothing_but_its_own_balance(stage: Stage):
 
 
 def test_gas_that_runs_out_is_no_balance_of_zero(stage: Stage):
-    """A token that burns its gas, 200 times: the call reverts and is asked in smaller parts."""
+    """A token that burns its gas, 300 times: the call reverts and is asked in smaller parts."""
     burns = stage.deploy(BURNS)
     stage.send(ADDRESS, 5)
     stage.chain.mine()
@@ -135,3 +137,23 @@ def test_gas_that_runs_out_is_no_balance_of_zero(stage: Stage):
     node = Counting(stage.chain.url)
     assert read(node, held, stage.chain.height()) == [0] * 300 + [5]
     assert len(node.batches) > 2
+
+
+def test_the_last_balance_of_a_call_is_never_starved(stage: Stage):
+    """The most that one call answers for: with too little gas the last one would be zero."""
+    slow = stage.deploy(SLOW)
+    stage.chain.mine()
+
+    def answers(count: int) -> tuple[bool, list[int]]:
+        node = Counting(stage.chain.url)
+        found = read(node, [(ADDRESS, slow)] * count, stage.chain.height())
+        return len(node.batches) == 1, found
+
+    low, high = 100, 600
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if answers(middle)[0] else (low, middle)
+    at_once, found = answers(low)
+    assert at_once
+    assert found == [7] * low
+    assert answers(high) == (False, [7] * high)
