@@ -68,6 +68,7 @@ class Follower:
         self._watched: dict[bytes, AddressKind] = {}
         self._tip: Tip | None = None
         self._chain_checked = False
+        self._newest_first = False
 
     @property
     def cursor(self) -> Cursor | None:
@@ -109,8 +110,10 @@ class Follower:
         self._check_finality(cursor, tip)
         if self._scan_late(cursor):
             return True
-        # The newest block comes first: whoever waits, waits for it. Finality is the next step's.
-        if tip.latest.height == cursor.height + 1:
+        # The newest block comes first: whoever waits, waits for it. Finality is the next step's,
+        # even where blocks come as fast as steps.
+        self._newest_first = not self._newest_first and tip.latest.height == cursor.height + 1
+        if self._newest_first:
             return self._read_on(cursor, tip)
         if self._finalize(cursor, tip):
             return True

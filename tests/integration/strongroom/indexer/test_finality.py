@@ -130,3 +130,15 @@ def test_a_node_that_takes_finality_back_is_turned_away(stage: Stage):
     stage.catch_up(follower)
     assert follower.cursor is not None
     assert follower.cursor.height == stage.chain.height()
+
+
+def test_blocks_as_fast_as_steps_hold_finality_up_by_no_more_than_a_step(stage: Stage):
+    """The newest block is read before what became final, but never twice in a row."""
+    follower = stage.follower()
+    stage.chain.mine(6)
+    stage.catch_up(follower)
+    for _ in range(8):
+        stage.chain.mine()
+        follower.step()
+    assert follower.cursor is not None
+    assert follower.cursor.finalized_height >= stage.chain.height() - 4
