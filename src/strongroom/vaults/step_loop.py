@@ -9,12 +9,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from strongroom.db import lease
-from strongroom.db.actor import Actor, system
+from strongroom.db.claim_loop import ClaimLoop
 from strongroom.db.database import Database, UnitOfWork
 from strongroom.kit.check import check
 from strongroom.kit.crash import crash_point
-from strongroom.kit.errors import StrongroomError
-from strongroom.kit.log import bind_request_id, logger
+from strongroom.kit.log import logger
 from strongroom.policy import service as policy
 from strongroom.relay import service as relay
 from strongroom.relay.types import FeeCap
@@ -54,34 +53,30 @@ class Work:
     request_id: str
 
 
-class StepLoop:
-    """One step() takes one change that enough people signed. Any number may run."""
+class StepLoop(ClaimLoop["Work"]):
+    """One step() takes one change that enough people signed."""
+
+    CLAIMED = "vault_step.after_bind"
+    WAITS = "vault_step.waits"
 
     def __init__(self, database: Database, signer: SignerClient, chain_id: int) -> None:
         """The database's role serves all organisations; the signer, those of its chain."""
-        self._database = database
+        super().__init__(database, chain_id)
         self._signer = signer
-        self._chain_id = chain_id
-        self._actor: Actor = system("relay")
 
-    def step(self) -> bool:
-        """True when there was one. A signer that is away makes it wait, nothing else."""
-        with self._database.unit(None, self._actor) as uow:
-            work = _claim(uow, self._chain_id)
-        if work is None:
-            return False
-        crash_point("vault_step.after_bind")
-        with bind_request_id(work.request_id):
-            try:
-                permit = self._signer.call("vault_change", work.body)
-                crash_point("vault_step.after_permit")
-                self._store(work, permit)
-            except SignerRefused as refusal:
-                self._refused(work, refusal)
-            except StrongroomError as error:
-                log.warning("vault_step.waits", step=str(work.id), code=error.code)
-                self._wait(work, error.message, RETRY_SECONDS)
-        return True
+    def _claim(self, uow: UnitOfWork) -> Work | None:
+        return _claim(uow, self._chain_id)
+
+    def _act(self, work: Work) -> None:
+        try:
+            permit = self._signer.call("vault_change", work.body)
+            crash_point("vault_step.after_permit")
+            self._store(work, permit)
+        except SignerRefused as refusal:
+            self._refused(work, refusal)
+
+    def _defer(self, uow: UnitOfWork, work: Work, sentence: str) -> None:
+        _wait(uow, work, sentence, RETRY_SECONDS)
 
     def _store(self, work: Work, permit: Mapping[str, Any]) -> None:
         signed = from_hex(permit["safe_tx_hash"], 32)
@@ -121,16 +116,19 @@ class StepLoop:
                 if row is not None:
                     steps.begin_voiding(uow, row, sentence)
             return
-        self._wait(work, sentence, REFUSED_SECONDS, unbind=work.fresh)
-
-    def _wait(self, work: Work, sentence: str, seconds: int, *, unbind: bool = False) -> None:
         with self._database.unit(None, self._actor) as uow:
-            row = _mine(uow, work)
-            if row is not None:
-                if unbind:
-                    row.state, row.bound_at = "signing", None
-                row.due_at, row.lease_until = uow.now + timedelta(seconds=seconds), None
-                row.reason, row.updated_at = sentence, uow.now
+            _wait(uow, work, sentence, REFUSED_SECONDS, unbind=work.fresh)
+
+
+def _wait(
+    uow: UnitOfWork, work: Work, sentence: str, seconds: int, *, unbind: bool = False
+) -> None:
+    row = _mine(uow, work)
+    if row is not None:
+        if unbind:
+            row.state, row.bound_at = "signing", None
+        row.due_at, row.lease_until = uow.now + timedelta(seconds=seconds), None
+        row.reason, row.updated_at = sentence, uow.now
 
 
 def _claim(uow: UnitOfWork, chain_id: int) -> Work | None:

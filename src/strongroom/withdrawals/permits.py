@@ -12,11 +12,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from strongroom.db import lease
-from strongroom.db.actor import Actor, system
+from strongroom.db.claim_loop import ClaimLoop
 from strongroom.db.database import Database, UnitOfWork
 from strongroom.kit.crash import crash_point
-from strongroom.kit.errors import StrongroomError
-from strongroom.kit.log import bind_request_id, logger
+from strongroom.kit.log import logger
 from strongroom.policy import service as policy
 from strongroom.relay import service as relay
 from strongroom.relay.types import FeeCap
@@ -73,32 +72,21 @@ class Work:
     """Of the payment: in another batch, or alone, it would be other bytes."""
 
 
-class PermitLoop:
-    """One step takes one withdrawal that the people are done with. Any number may run."""
+class PermitLoop(ClaimLoop["Work"]):
+    """One step takes one withdrawal, or one batch, that the people are done with."""
+
+    CLAIMED = "withdrawal.after_claim"
+    WAITS = "withdrawal.waits"
 
     def __init__(self, database: Database, signer: SignerClient, chain_id: int) -> None:
         """The database's role serves all organisations; the signer, those of its chain."""
-        self._database = database
+        super().__init__(database, chain_id)
         self._signer = signer
-        self._chain_id = chain_id
-        self._actor: Actor = system("relay")
 
-    def step(self) -> bool:
-        """True when there was one. A signer that is away makes it wait, nothing else."""
-        with self._database.unit(None, self._actor) as uow:
-            found = _claim(uow, self._chain_id)
-        if found is None:
-            return False
-        crash_point("withdrawal.after_claim")
-        if isinstance(found, Work):
-            with bind_request_id(found.request_id):
-                try:
-                    self._permit(found)
-                except StrongroomError as error:
-                    self._defer(found, error)
-        return True
+    def _claim(self, uow: UnitOfWork) -> Work | bool | None:
+        return _claim(uow, self._chain_id)
 
-    def _permit(self, work: Work) -> None:
+    def _act(self, work: Work) -> None:
         if work.state == "approved" and not self._bind_after_dry_verdict(work):
             return
         if work.state == "voiding":
@@ -159,12 +147,10 @@ class PermitLoop:
                 row.due_at, row.lease_until = uow.now + timedelta(seconds=REFUSED_SECONDS), None
                 row.reason = f"The signer refuses the rejection: {refusal.message}"
 
-    def _defer(self, work: Work, error: StrongroomError) -> None:
-        log.warning("withdrawal.waits", withdrawal=str(work.id), code=error.code)
-        with self._database.unit(None, self._actor) as uow:
-            row = _lock_mine(uow, work)
-            if row is not None:
-                _wait(uow, row, error.message)
+    def _defer(self, uow: UnitOfWork, work: Work, sentence: str) -> None:
+        row = _lock_mine(uow, work)
+        if row is not None:
+            _wait(uow, row, sentence)
 
 
 def _claim(uow: UnitOfWork, chain_id: int) -> Work | bool | None:

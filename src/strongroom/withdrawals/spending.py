@@ -13,11 +13,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from strongroom.db import lease
-from strongroom.db.actor import Actor, system
+from strongroom.db.claim_loop import ClaimLoop
 from strongroom.db.database import Database, UnitOfWork
 from strongroom.kit.crash import crash_point
 from strongroom.kit.errors import StrongroomError
-from strongroom.kit.log import bind_request_id, logger
+from strongroom.kit.log import logger
 from strongroom.policy import service as policy
 from strongroom.relay import service as relay
 from strongroom.relay.types import FeeCap, Fees
@@ -63,33 +63,22 @@ class Asked:
     request_id: str
 
 
-class SpendingLoop:
-    """One step takes one withdrawal of a spending key. Any number may run."""
+class SpendingLoop(ClaimLoop["Asked"]):
+    """One step takes one withdrawal of a spending key."""
+
+    CLAIMED = "withdrawal.after_claim"
+    WAITS = "withdrawal.waits"
 
     def __init__(self, database: Database, signer: SignerClient, chain_id: int) -> None:
         """The database's role serves all organisations; the signer, those of its chain."""
-        self._database = database
+        super().__init__(database, chain_id)
         self._signer = signer
-        self._chain_id = chain_id
-        self._actor: Actor = system("relay")
 
-    def step(self) -> bool:
-        """True when there was one. A signer that is away makes it wait, nothing else."""
-        with self._database.unit(None, self._actor) as uow:
-            row = _claim(uow, self._chain_id)
-            asked = None if row is None else _advance(uow, row)
-        if row is None:
-            return False
-        crash_point("withdrawal.after_claim")
-        if asked is not None:
-            with bind_request_id(asked.request_id):
-                try:
-                    self._bind_after_dry_verdict(asked)
-                except StrongroomError as error:
-                    self._defer(asked, error)
-        return True
+    def _claim(self, uow: UnitOfWork) -> Asked | bool | None:
+        row = _claim(uow, self._chain_id)
+        return None if row is None else _advance(uow, row) or True
 
-    def _bind_after_dry_verdict(self, asked: Asked) -> None:
+    def _act(self, asked: Asked) -> None:
         """From this commit on the relay may have it signed; before it, a no costs nothing."""
         body = {"kind": "payment", "attempt": 0, "fees": asked.fees.fields(), "dry_run": True}
         try:
@@ -116,12 +105,10 @@ class SpendingLoop:
             _bind(uow, row, "The relay has it signed and sends it.")
         crash_point("withdrawal.after_bind")
 
-    def _defer(self, asked: Asked, error: StrongroomError) -> None:
-        log.warning("withdrawal.waits", withdrawal=str(asked.id), code=error.code)
-        with self._database.unit(None, self._actor) as uow:
-            row = _lock_mine(uow, asked)
-            if row is not None:
-                _wait(uow, row, error.message)
+    def _defer(self, uow: UnitOfWork, asked: Asked, sentence: str) -> None:
+        row = _lock_mine(uow, asked)
+        if row is not None:
+            _wait(uow, row, sentence)
 
 
 def _claim(uow: UnitOfWork, chain_id: int) -> Withdrawal | None:

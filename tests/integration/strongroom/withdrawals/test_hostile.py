@@ -96,7 +96,7 @@ def test_a_rejection_refused_while_suspended_frees_the_money_afterwards(stage: S
     assert isinstance(work, permits.Work)
     assert loop._bind_after_dry_verdict(work)
     _suspend(stage)
-    loop._permit(replace(work, state="binding"))
+    loop._act(replace(work, state="binding"))
     assert stage.view(view.id).state == "voiding"
     stage.approve(view.id, stage.cast.amir)
     stage.approve(view.id, stage.cast.ivo)
