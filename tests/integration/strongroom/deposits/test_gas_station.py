@@ -70,7 +70,9 @@ def asked(flow: Flow, purpose: str) -> list[dict[str, Any]]:
     )
 
 
-def sent(flow: Flow, row: dict[str, Any], sender: bytes, to: bytes, value: int) -> None:
+def sent(
+    flow: Flow, row: dict[str, Any], sender: bytes, to: bytes, value: int, *, blocks: int = 4
+) -> None:
     """The relay has signed and sent it, as the payload says."""
     chain, hexed = flow.stage.chain, "0x" + sender.hex()
     chain.rpc("anvil_impersonateAccount", hexed)
@@ -96,7 +98,7 @@ def sent(flow: Flow, row: dict[str, Any], sender: bytes, to: bytes, value: int) 
         f"UPDATE outgoing SET state = 'broadcast', nonce = {nonce},"
         f" sender = decode('{sender.hex()}', 'hex') WHERE id = '{row['id']}'"
     )
-    chain.mine(4)
+    chain.mine(blocks)
 
 
 def on_chain(flow: Flow, address: bytes) -> int:
@@ -213,9 +215,12 @@ def test_a_fork_that_drops_the_gas_money_takes_its_move_back(station: Flow):
     before = station.stage.balances()
     station.plan()
     (row,) = asked(station, "gas_topup")
-    sent(station, row, spender(station), LEAVES[0], int(row["payload"]["units"]))
-    station.stage.chain.rpc("anvil_reorg", 4, [])
-    station.stage.chain.mine(5)
+    sent(station, row, spender(station), LEAVES[0], int(row["payload"]["units"]), blocks=1)
+    station.stage.catch_up(found)
+    fed = station.stage.balances()[f"{station.stage.custody(LEAVES[0])} {ETH}"]
+    assert fed == DEPOSIT + GAS * PRICE
+    station.stage.chain.rpc("anvil_reorg", 1, [])
+    station.stage.chain.mine()
     station.stage.catch_up(found)
     assert station.stage.balances() == before
     station.stage.assert_sound()
