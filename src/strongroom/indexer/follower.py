@@ -202,11 +202,11 @@ class Follower:
                 "Nothing is booked any more. Compare nodes; see the indexer's README."
             )
             logger(__name__).error("indexer.halted", chain_id=self._chain_id, reason=reason)
-            counter("strongroom_indexer_halts_total", "Reorganisations below finality.").inc()
+            self._count("halts", "Reorganisations below finality.")
             self._cursor = self._books.halt(cursor, reason)
             return False
         self._cursor = self._books.unwind(cursor)
-        counter("strongroom_indexer_orphaned_total", "Blocks that left the chain.").inc()
+        self._count("orphaned", "Blocks that left the chain.")
         logger(__name__).warning(
             "indexer.block_orphaned", height=cursor.height, block_hash=cursor.block_hash.hex()
         )
@@ -237,10 +237,9 @@ class Follower:
                 self._load_pending()
                 span = self._ahead.match(span, self._watched)
                 continue
-            counter("strongroom_indexer_blocks_total", "Blocks read.").inc(len(span.blocks))
-            counter("strongroom_indexer_transfers_total", "Transfers that concern us.").inc(
-                sum(len(block.view.transfers) for block in span.indexed)
-            )
+            self._count("blocks", "Blocks read.", len(span.blocks))
+            ours = sum(len(block.view.transfers) for block in span.indexed)
+            self._count("transfers", "Transfers that concern us.", ours)
             return True
         raise WatchedChanged("Addresses are registered faster than blocks can be matched.")
 
@@ -284,6 +283,10 @@ class Follower:
         self._cursor = None
         self._tip = None
         self._ahead.clear()
+
+    def _count(self, what: str, help_text: str, times: int = 1) -> None:
+        counted = counter(f"strongroom_indexer_{what}_total", help_text, ("chain",))
+        counted.labels(str(self._chain_id)).inc(times)
 
     def _report(self, cursor: Cursor, tip: Tip) -> None:
         chain = (str(self._chain_id),)

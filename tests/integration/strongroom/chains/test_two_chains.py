@@ -25,6 +25,7 @@ from strongroom.config import Config
 from strongroom.db.actor import system
 from strongroom.kit.ids import HOUSE
 from strongroom.kit.loops import Loop
+from strongroom.kit.metrics import render
 from strongroom.ledger import invariants
 from strongroom.ledger import service as ledger
 from strongroom.policy.errors import BundleInvalid
@@ -279,10 +280,8 @@ def test_a_reorganisation_of_one_chain_is_none_of_the_other(both: Both):
 
 
 def test_the_figures_carry_the_chain(both: Both):
-    from strongroom.kit.metrics import render  # noqa: PLC0415 - what the health port shows
-
     shown = render().decode()
-    for name in ("head", "height", "finalized", "lag_blocks", "watched"):
+    for name in ("head", "height", "finalized", "lag_blocks", "watched", "blocks_total"):
         for stage in (both.first, both.second):
             assert f'strongroom_indexer_{name}{{chain="{stage.chain.chain_id}"}}' in shown
 
