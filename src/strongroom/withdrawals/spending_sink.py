@@ -101,7 +101,9 @@ def _final(
         row.void_to = "failed"
         repository.step(uow, row, "voiding", "The transaction was mined and moved nothing.")
     ended = "failed" if outgoing.state == "failed" else row.void_to or "failed"
-    repository.step(uow, row, ended, "Its nonce is used, and nothing was paid; the money is free.")
+    why = f" {outgoing.last_error}" if outgoing.state == "failed" and outgoing.last_error else ""
+    over = "Its nonce is used, and nothing was paid; the money is free."
+    repository.step(uow, row, ended, over + why)
     return [*released, gas]
 
 

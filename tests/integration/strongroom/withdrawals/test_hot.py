@@ -80,6 +80,7 @@ def test_more_than_its_float_is_denied_and_more_than_it_holds_is_refused(keys: S
 def test_a_signer_that_is_away_makes_it_wait(keys: Spending):
     stage, view = keys.stage, keys.order("hot-away", keys.hot, amount="1")
     nobody = SignerClient(stage.house.folder / "nobody.sock", timeout_seconds=1)
+    assert not SpendingLoop(stage.house.role("relay"), nobody, 5).step()  # another chain's loop
     assert SpendingLoop(stage.house.role("relay"), nobody, stage.chain.chain_id).step()
     waits = stage.view(view.id)
     assert waits.state == "approved"
@@ -128,6 +129,7 @@ def test_what_reverts_frees_the_money_because_its_nonce_is_used(keys: Spending):
     stage.chain.mine()
     stage.chain.rpc("anvil_setCode", stage.house.dollar, code)
     stage.drive(until=lambda: stage.view(view.id).state == "failed")
+    assert "The transaction was mined and reverted" in stage.view(view.id).reason
     check_books(keys)
 
 
