@@ -357,7 +357,7 @@ def _signed(uow: UnitOfWork, row: Outgoing, signed: SignedAttempt) -> None:
 
 
 def _record_signed(uow: UnitOfWork, stored: Sequence[tuple[Claim, int, SignedAttempt]]) -> None:
-    """One record an organisation, which commits to each attempt."""
+    """One record an organisation, which names each attempt: rows of a record are postings only."""
     of: dict[UUID, list[dict[str, object]]] = {}
     for claim, number, signed in stored:
         row = claim.outgoing
@@ -375,8 +375,8 @@ def _record_signed(uow: UnitOfWork, stored: Sequence[tuple[Claim, int, SignedAtt
         )
     for owner, rows in sorted(of.items()):
         subject = str(rows[0]["outgoing"]) if len(rows) == 1 else f"{len(rows)} transactions"
-        body = {"attempts": len(rows)}
-        auditlog.append(uow, "relay.signed", subject, body, rows=rows, organisation_id=owner)
+        body = {"attempts": rows}
+        auditlog.append(uow, "relay.signed", subject, body, organisation_id=owner)
 
 
 def _record(uow: UnitOfWork, row: Outgoing, action: str, more: dict[str, object]) -> None:
