@@ -60,6 +60,7 @@ def test_a_span_read_before_an_address_was_registered_is_matched_again(stage: St
     stage.allow(token)
     stage.chain.mine(60)
     stage.send(LATE, 6)
+    stage.chain.mine()
     stage.mint(token, LATE, 8)
     stage.chain.mine(60)
     follower = stage.follower()
