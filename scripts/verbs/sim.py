@@ -5,6 +5,7 @@ A seed decides what happens; `--steps` makes a failing one shorter.
 """
 
 import argparse
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,8 @@ def main() -> int:
     steps = options.steps or STEPS
     if options.faults is not None:
         return plant(options.faults, options.start, steps)
+    if options.jobs > 1:
+        return share(options.start, options.seeds, options.jobs, steps)
     begun, bad, done = time.monotonic(), 0, 0
     seeds = range(options.start, options.start + options.seeds)
     for outcome in with_bar(run_seeds(seeds, steps=steps), len(seeds)):
@@ -35,6 +38,21 @@ def main() -> int:
         tell(outcome, plan=options.plan)
         done, bad = done + 1, bad + (not outcome.good)
     print(f"{done} seeds, {bad} broken, {time.monotonic() - begun:.0f} s")
+    return 1 if bad else 0
+
+
+def share(start: int, seeds: int, jobs: int, steps: int) -> int:
+    """Give each of some processes a part of the seeds; return 0 only when all were good."""
+    begun, each = time.monotonic(), -(-seeds // jobs)
+    command = [sys.executable, "-m", "verbs.sim", "--steps", str(steps)]
+    parts = [
+        subprocess.Popen([*command, "--start", str(first), "--seeds", str(min(each, last - first))])
+        for last in [start + seeds]
+        for first in range(start, last, each)
+    ]
+    bad = sum(part.wait() != 0 for part in parts)
+    print(f"{seeds} seeds in {len(parts)} processes, {bad} of them with broken seeds, "
+          f"{time.monotonic() - begun:.0f} s")  # fmt: skip
     return 1 if bad else 0
 
 
@@ -88,6 +106,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/sim", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10, help="how many (10)")
     parser.add_argument("--start", type=int, default=1, help="the first seed (1)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, each a world of its own")
     parser.add_argument("--steps", type=int, help="only so many lines of each plan")
     parser.add_argument("--plan", action="store_true", help="print each seed's plan")
     parser.add_argument(

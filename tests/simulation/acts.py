@@ -1,6 +1,5 @@
 """Does the steps of a plan to a world, and keeps what the outside did, to compare afterwards."""
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,8 +43,6 @@ class Scene:
 
     world: World
     staff: Staff
-    random: random.Random
-    """For details of the world's own, never for the plan."""
     payments: list[Payment] = field(default_factory=list)
     orders: list[UUID] = field(default_factory=list)
     raw: dict[str, str] = field(default_factory=dict)
@@ -131,6 +128,13 @@ def _order(scene: Scene, values: dict[str, Any]) -> None:
             _order_one(scene, *order)
 
 
+def _batch(scene: Scene, values: dict[str, Any]) -> None:
+    before = len(scene.orders)
+    _order(scene, values)
+    with scene.world.stage.unit() as uow:
+        withdrawals.put_together(uow, scene.orders[before:])
+
+
 def _order_one(scene: Scene, wallet: str, what: str, number: int) -> None:
     world, stage = scene.world, scene.world.stage
     more: dict[str, Any] = {}
@@ -172,6 +176,8 @@ def _mine(scene: Scene, values: dict[str, Any]) -> None:
 
 
 def _reorg(scene: Scene, values: dict[str, Any]) -> None:
+    scene.world.chain.mine()
+    time.sleep(values["seen_ms"] / 1_000)
     forks.reorganise(scene.world, values["depth"], values["fate"])
 
 
@@ -247,6 +253,7 @@ def time_passes(world: World) -> None:
 ACTS: dict[str, Callable[[Scene, dict[str, Any]], None]] = {
     "deposit": _deposit,
     "order": _order,
+    "batch": _batch,
     "cancel": _cancel,
     "mine": _mine,
     "reorg": _reorg,

@@ -4,13 +4,10 @@ import time
 from typing import Any
 
 from tests.simulation.acts import CALM_GWEI, Scene, base_fee, time_passes
-from tests.simulation.processes import DiedByItself
 
 BLOCK_SECONDS = 0.1
 LATER_SECONDS = 1.0
-DRAIN_SECONDS = 180.0
-FAULTY_DRAIN_SECONDS = 45.0
-"""With a planted fault: what is stuck then is stuck for ever."""
+DRAIN_SECONDS = 150.0
 FINAL_BEHIND = 2
 
 _QUEUES = {
@@ -44,7 +41,7 @@ class NotDrained(Exception):
     """Something still waits; the text says what."""
 
 
-def drain(scene: Scene, seconds: float = DRAIN_SECONDS) -> None:
+def drain(scene: Scene) -> None:
     """Heal everything and let it come to rest. Raises NotDrained, DiedByItself."""
     world, staff = scene.world, scene.staff
     for proxy in world.proxies.values():
@@ -61,8 +58,8 @@ def drain(scene: Scene, seconds: float = DRAIN_SECONDS) -> None:
         scene.waited |= dict.fromkeys(left, time.monotonic() - begun)
         if not left and _at_rest(scene):
             return
-        if time.monotonic() > begun + seconds:
-            raise NotDrained(f"after {seconds:.0f} seconds: {_told(left | _where(scene))}")
+        if time.monotonic() > begun + DRAIN_SECONDS:
+            raise NotDrained(f"after {DRAIN_SECONDS:.0f} seconds: {_told(left | _where(scene))}")
         if time.monotonic() > later:
             time_passes(world)
             later = time.monotonic() + LATER_SECONDS
@@ -92,6 +89,3 @@ def _where(scene: Scene) -> dict[str, list[tuple[Any, ...]]]:
 
 def _told(left: dict[str, list[tuple[Any, ...]]]) -> str:
     return "; ".join(f"{name}: {rows}" for name, rows in left.items())
-
-
-__all__ = ["DiedByItself", "NotDrained", "drain", "waiting"]

@@ -114,9 +114,24 @@ def _orders(draw: random.Random) -> dict[str, Any]:
     return {"orders": orders}
 
 
+def _batch(draw: random.Random) -> dict[str, Any]:
+    """`orders` of the vault, to be one transaction."""
+    count = draw.choice((2, 3))
+    return {
+        "orders": [("vault", draw.choice(("coin", "token")), draw.randrange(1, 2_000_000))
+                   for _ in range(count)]
+    }  # fmt: skip
+
+
 def _reorg(draw: random.Random) -> dict[str, Any]:
-    """`fate` decides, transaction by transaction: stays, comes a block later, or is forgotten."""
-    return {"depth": draw.choice((1, 1, 2)), "fate": draw.getrandbits(32)}
+    """`fate` decides, transaction by transaction: stays, comes a block later, or is forgotten; the
+    block that leaves has stood for `seen_ms`, long enough to be booked, or not.
+    """
+    return {
+        "depth": draw.choice((1, 1, 2)),
+        "seen_ms": draw.randrange(500),
+        "fate": draw.getrandbits(32),
+    }
 
 
 def _kill(draw: random.Random) -> dict[str, Any]:
@@ -164,6 +179,7 @@ def _nothing(_: random.Random) -> dict[str, Any]:
 STEP_KINDS: Final[dict[str, tuple[int, Callable[[random.Random], dict[str, Any]]]]] = {
     "deposit": (24, _deposits),
     "order": (16, _orders),
+    "batch": (3, _batch),
     "cancel": (5, _which),
     "mine": (20, _blocks),
     "reorg": (12, _reorg),
@@ -181,10 +197,10 @@ STEP_KINDS: Final[dict[str, tuple[int, Callable[[random.Random], dict[str, Any]]
 }
 """What may happen, how often in relation, and with which values.
 
-deposit: somebody pays one of ours · order: a payment is ordered · cancel · mine · reorg · kill: a
-process, by SIGKILL · crash: a process is replaced by one that dies at a named point · signer: the
-same of the signer · faults: a node begins to fail · honest: all nodes are well again · forget: the
-node's pool is emptied · spike: the base fee rises · disconnect: PostgreSQL ends a role's sessions ·
-later: every lease and pause is over · twin: a second indexer that believes to lead · fork: the node
-behind the indexer's is one of another fork for a while.
+deposit: somebody pays one of ours · order: a payment is ordered · batch: some of the vault's are
+put together · cancel · mine · reorg · kill: a process, by SIGKILL · crash: a process is replaced by
+one that dies at a named point · signer: the same of the signer · faults: a node begins to fail ·
+honest: all nodes are well again · forget: the node's pool is emptied · spike: the base fee rises ·
+disconnect: PostgreSQL ends a role's sessions · later: every lease and pause is over · twin: a
+second indexer that believes to lead · fork: the indexer's node is on another fork for a while.
 """

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import signal
-import time
 from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 
@@ -70,8 +69,3 @@ class Staff:
         """Kill them all."""
         for role in list(self.running):
             self.kill(role)
-
-
-def wait(seconds: float) -> None:
-    """Let the processes work."""
-    time.sleep(seconds)

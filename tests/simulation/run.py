@@ -1,6 +1,5 @@
 """Seeds, one after the other, on a world that stays warm."""
 
-import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ def run_seed(world: World, plan: Plan, fault: str | None = None) -> Outcome:
     """Play a plan, let everything come to rest, and look at the promises."""
     begun = time.monotonic()
     staff = Staff()
-    scene = Scene(world, staff, random.Random(plan.seed))
+    scene = Scene(world, staff)
     broken: list[str] = []
     try:
         _open(world, staff, plan, fault)
@@ -71,7 +70,7 @@ def run_seed(world: World, plan: Plan, fault: str | None = None) -> Outcome:
             staff.tend()
             world.tend_signer()
             scene.tend()
-        draining.drain(scene, *((draining.FAULTY_DRAIN_SECONDS,) if fault else ()))
+        draining.drain(scene)
     except (draining.NotDrained, DiedByItself) as error:
         broken.append(f"{type(error).__name__}: {error}")
     finally:

@@ -20,7 +20,7 @@ def test_ten_seeds_keep_every_promise():
     places = os.pathsep.join([str(REPOSITORY / "scripts"), str(REPOSITORY)])
     environment = {**os.environ, "PYTHONPATH": places}
     done = subprocess.run(
-        [sys.executable, "-m", "verbs.sim", "--seeds", str(SEEDS)],
+        [sys.executable, "-m", "verbs.sim", "--seeds", str(SEEDS), "--jobs", "2"],
         cwd=REPOSITORY,
         env=environment,
         capture_output=True,
@@ -29,7 +29,7 @@ def test_ten_seeds_keep_every_promise():
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2_000:]
-    assert f"{SEEDS} seeds, 0 broken" in done.stdout
+    assert done.stdout.count("  ok ") == SEEDS
 
 
 def test_a_seed_is_a_plan_and_fewer_steps_are_its_beginning():
