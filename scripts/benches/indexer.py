@@ -207,7 +207,8 @@ def bench(stage: Stage, folder: Path, options: argparse.Namespace) -> int:
     with chain.node(folder / "final.log", state=stage.file.state) as node:
         tokens, mine = turns(stage, node, "tokens", options.turns, "--final")
         native, whole = turns(stage, node, "native", 2, "--final")
-        peer = stage.measure("web3", node)
+        fifth = stage.file.first + (stage.file.last - stage.file.first) // 5
+        peer = stage.measure("web3", node, "--last", str(fifth))
         at_head = live(stage, node, options.watched, options.live)
     epoch = stage.file.last // 2  # two of them are not final: all but the first few blocks
     with chain.node(folder / "head.log", state=stage.file.state, epoch=epoch) as node:
