@@ -53,6 +53,9 @@ class ChainCheck:
             self.levels["block"] += 1
             return
         key = (point.chain_id, point.block_hash, movement.transaction)
+        if movement.kind == "withdrawal":
+            self._take_withdrawal(key, posting, movement, point)
+            return
         proven = self._proofs.receipts.get(key)
         if proven is None:
             raise Malformed("the bundle has no receipt of the transaction that the row names")
@@ -65,6 +68,17 @@ class ChainCheck:
         _check_accounts(posting.phase, leg, movement, point)
         self._check_once(key, posting, movement)
         self.levels[self._prove(key, proven, leg, movement)] += 1
+
+    def _take_withdrawal(
+        self, key: TransactionKey, posting: Posting, movement: Movement, point: ChainPoint
+    ) -> None:
+        """The beacon chain's (EIP-4895): in no transaction, so only its block is proven here."""
+        if movement.transaction != point.block_hash or movement.token is not None:
+            raise Malformed("a withdrawal names its block and no token")
+        leg = _custody_leg(posting.legs)
+        _check_accounts(posting.phase, leg, movement, point)
+        self._check_once(key, posting, movement)
+        self.levels["block"] += 1
 
     def _moves_custody(self, posting: Posting) -> bool:
         legs = posting.legs or self._held(posting)

@@ -9,7 +9,7 @@ from strongroom_verify.fields import Fields, unhex
 TYPE = "posting"
 _KEYS = "type key kind phase refers_to legs chain memo"
 PHASES = frozenset({"single", "hold", "post", "void", "expire", "reversal"})
-ON_CHAIN_KINDS = frozenset({"native", "internal", "erc20"})
+ON_CHAIN_KINDS = frozenset({"native", "internal", "withdrawal", "erc20"})
 
 
 @dataclass(frozen=True)

@@ -214,3 +214,37 @@ def test_rows_outside_the_format_are_refused(
     other.key = draft.key
     row(other, (2, 1))[name] = value
     assert failures(judge(seal(other))) == {"INTEGRITY": "rows.jsonl line 4 (record 2, row 1)"}
+
+
+def withdrawn(draft: Draft) -> tuple[Draft, dict[str, str]]:
+    """The native deposit as one that the beacon chain brought; and its memo."""
+    other = first_day()
+    other.key = draft.key
+    found = row(other, NATIVE_ROW)
+    memo_: dict[str, str] = found["memo"]
+    memo_.update(kind="withdrawal", tx=found["chain"]["block_hash"])
+    memo_["from"] = "0x" + "00" * 20
+    return other, memo_
+
+
+def test_a_withdrawal_is_in_its_block_and_in_no_transaction(judge: Judge, draft: Draft) -> None:
+    other, _ = withdrawn(draft)
+    assert failures(judge(seal(other))) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("tx", "0x" + "ab" * 32, "names its block"),
+        ("token", "0x" + "70" * 20, "names its block"),
+        ("to", "0x" + "ab" * 20, "not the transfer's recipient"),
+    ],
+)
+def test_a_withdrawal_that_lies_is_seen(
+    judge: Judge, draft: Draft, name: str, value: str, told: str
+) -> None:
+    other, found = withdrawn(draft)
+    found[name] = value
+    report = judge(seal(other))
+    assert set(failures(report)) == {"CHAIN"}
+    assert told in report.outcomes[3].sentence
