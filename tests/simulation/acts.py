@@ -243,11 +243,14 @@ def base_fee(world: World, gwei: int) -> None:
 
 
 def time_passes(world: World) -> None:
-    """Leases of the dead run out, and every pause is over."""
+    """Leases of the dead run out, and every pause is over; rows that are locked are passed by."""
+    soon = "now() + interval '10 minutes'"
     for table in ("outgoing", "withdrawal", "outbox"):
-        world.rows(f"UPDATE {table} SET lease_until = now() WHERE lease_until > now()")
-        soon = "due_at > now() AND due_at < now() + interval '10 minutes'"
-        world.rows(f"UPDATE {table} SET due_at = now() WHERE {soon}")
+        for column in ("lease_until", "due_at"):
+            world.rows(
+                f"UPDATE {table} SET {column} = now() WHERE ctid IN (SELECT ctid FROM {table}"
+                f" WHERE {column} > now() AND {column} < {soon} FOR UPDATE SKIP LOCKED)"
+            )
 
 
 ACTS: dict[str, Callable[[Scene, dict[str, Any]], None]] = {

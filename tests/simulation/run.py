@@ -75,7 +75,7 @@ def run_seed(world: World, plan: Plan, fault: str | None = None) -> Outcome:
         broken.append(f"{type(error).__name__}: {error}")
     finally:
         staff.end()
-    broken += _promises_broken(scene)
+    broken += promises.broken(scene)
     seconds = time.monotonic() - begun
     refused = tuple(sorted(set(scene.happened)))
     return Outcome(plan, tuple(broken), seconds, _counts(scene), refused, _slowest(scene))
@@ -84,13 +84,6 @@ def run_seed(world: World, plan: Plan, fault: str | None = None) -> Outcome:
 def _slowest(scene: Scene) -> str:
     name = max(scene.waited, key=lambda one: scene.waited[one], default="")
     return f"; {scene.waited[name]:.0f} s for {name}" if name else ""
-
-
-def _promises_broken(scene: Scene) -> list[str]:
-    try:
-        return promises.broken(scene)
-    except Exception as error:  # noqa: BLE001 - a promise that can't be looked at is not kept
-        return [f"{type(error).__name__}: {error}"]
 
 
 def _open(world: World, staff: Staff, plan: Plan, fault: str | None) -> None:
