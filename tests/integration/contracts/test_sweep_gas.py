@@ -29,7 +29,7 @@ def send(
     nonce = int(str(stage.chain.rpc("eth_getTransactionCount", stage.relay.address, "latest")), 16)
     data = keccak(text="sweep((address,address,uint256)[])")[:4]
     native = sum(token == ZERO for _, token, _ in items)
-    transaction = {
+    transaction: dict[str, Any] = {
         "type": 4 if leaves else 2,
         "chainId": chain_id,
         "nonce": nonce,

@@ -20,7 +20,7 @@ from strongroom.chain.errors import (
     NodeLied,
 )
 from strongroom.chain.rpc import Call
-from strongroom.indexer.fetcher import Fetcher
+from strongroom.indexer.fetcher import Fetcher, Rpc
 from tests.factories.chain_stage import ADDRESS, ETH, FORWARD, Stage
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ Edit = Callable[[Call, Any], Any]
 class Tampering:
     """Passes batches on to a real node and edits what comes back."""
 
-    def __init__(self, rpc: AsyncRpc, edit: Edit) -> None:
+    def __init__(self, rpc: Rpc, edit: Edit) -> None:
         self._rpc = rpc
         self._edit = edit
         self.asked: list[Call] = []

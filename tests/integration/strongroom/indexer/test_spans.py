@@ -1,15 +1,25 @@
 """Spans: many blocks read, matched ahead and written at once, with the same books as one by one."""
 
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
 
 from strongroom.chain.errors import LimitExceeded, NodeLied
 from strongroom.chain.rpc import Call
+from strongroom.indexer.fetcher import Fetcher
+from strongroom.indexer.types import FetchedBlock
 from tests.factories.chain_stage import ADDRESS, ETH, Stage
 from tests.integration.strongroom.indexer.test_lying_nodes import Tampering, read
 
 LATE = bytes.fromhex("e1" * 20)
+
+
+def spans(
+    last: int, *, final: bool, among: Sequence[bytes] | None = None
+) -> Callable[[Fetcher], Coroutine[Any, Any, list[FetchedBlock]]]:
+    """A reading of everything up to a block."""
+    return lambda fetcher: fetcher.blocks(1, last, final=final, among=among)
 
 
 def heights(stage: Stage, state: str) -> list[int]:
@@ -91,7 +101,7 @@ def test_few_addresses_are_looked_for_by_the_node_itself(stage: Stage):
         found = read(
             stage,
             listen,
-            lambda fetcher, final=final: fetcher.blocks(1, last, final=final, among=[ADDRESS]),
+            spans(last, final=final, among=[ADDRESS]),
         )
         assert [log.data for block in found for log in block.logs] == ["0x" + f"{5:064x}"]
     assert sum(seen) == 2
@@ -135,7 +145,7 @@ def test_a_log_of_a_block_that_is_none_of_the_range_is_a_lie(stage: Stage):
 
     for final in (True, False):
         with pytest.raises(NodeLied, match="another fork"):
-            read(stage, foreign, lambda fetcher, final=final: fetcher.blocks(1, last, final=final))
+            read(stage, foreign, spans(last, final=final))
 
 
 def test_a_log_that_the_bloom_denies_is_a_lie(stage: Stage):
