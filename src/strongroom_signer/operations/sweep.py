@@ -155,7 +155,8 @@ def _sum(house: House, table: str, address: Address, token: Address, more: str =
 def _authorisation(house: House, leaf: Leaf, delegate: Address) -> Plan:
     """One delegate a (chain, leaf, nonce): the same again is the same; another takes the next."""
     chain_id = house.config.chain_id
-    sent = house.journal.one("SELECT 1 FROM nonce WHERE key = ?", leaf.address)
+    query = "SELECT 1 FROM nonce WHERE chain_id = ? AND key = ?"
+    sent = house.journal.one(query, chain_id, leaf.address)
     require(sent is None, "leaf_sends", "a leaf that sends by itself does not delegate: its nonces")
     row = house.journal.one(
         "SELECT nonce, delegate FROM authorisation WHERE chain_id = ? AND leaf = ?"

@@ -163,12 +163,14 @@ def test_the_apis_user_takes_no_nonce_and_signs_no_log(signer: Signer) -> None:
         ("relay", ask_for(company, "vault_creation")),
         ("checkpoint", {"size": 7, "root": root, "consistency_proof": []}),
         ("vault_permit", {}),
+        ("vault_batch", {}),
         ("vault_change", {}),
         ("spending_payment", {}),
         ("gas_topup", {}),
+        ("leaf_sweep", {}),
         ("fiat_order", {}),
     ):
         assert signer.ask(op, body)["code"] == "signer.operation_not_yours"
-    keys = {"relay", "checkpoint", "vault_permit", "vault_change"}
-    keys |= {"spending_payment", "gas_topup", "fiat_order"}
+    keys = {"relay", "checkpoint", "vault_permit", "vault_batch", "vault_change"}
+    keys |= {"spending_payment", "gas_topup", "leaf_sweep", "fiat_order"}
     assert set(OPERATIONS) - API_OPERATIONS == keys

@@ -24,6 +24,7 @@ from strongroom_signer.serve.server import Server
 from tests.factories.parts.place import short_folder
 from tests.integration.strongroom_signer.changes import step
 from tests.integration.strongroom_signer.redteam import fuzz
+from tests.integration.strongroom_signer.redteam.cases import batches
 from tests.integration.strongroom_signer.redteam.cases.policies import logged, note
 from tests.integration.strongroom_signer.redteam.stage import Scene, Stage, ask, permit, relay
 from tests.integration.strongroom_signer.spending import (
@@ -36,6 +37,7 @@ from tests.integration.strongroom_signer.spending import (
 )
 from tests.integration.strongroom_signer.test_fiat import ask_fiat, banked, order
 from tests.integration.strongroom_signer.test_gas import fed, topup
+from tests.integration.strongroom_signer.test_leaf_sweep import leaf_sweep
 from tests.integration.strongroom_signer.test_relay import ask_for, sweep
 
 SEED = 20_260_101
@@ -124,9 +126,12 @@ def lacking(it: Scene) -> list[dict[str, Any]]:
     manifest = first["manifest"]
     manifest |= {"officer_signatures": manifest["officer_signatures"][:1]}
     hot, bank = hot_company(it.desk), banked(it.desk)
+    batch = batches.honest(it)
+    first_paid, second_paid = batch["payments"]
     signatures, officers = {"signature": "0x" + "11" * 65}, first["officer_signatures"][:1]
     bodies = {
         "vault_permit": [payment, rejection | {"approvals": rejection["approvals"][:1]}],
+        "vault_batch": [batch | {"payments": [first_paid, second_paid | {"approvals": []}]}],
         "vault_change": [lonely],
         "policy_first": [first | {"officer_signatures": officers}],
         "policy_update": [company.policy_update(company.next_bundle(), one)],
@@ -138,6 +143,7 @@ def lacking(it: Scene) -> list[dict[str, Any]]:
         ],
         "spending_payment": [spend(hot, hot_intent(hot), [])],
         "gas_topup": [topup(hot)],
+        "leaf_sweep": [leaf_sweep(company, cleared=0)],
         "fiat_order": [ask_fiat(bank, order(bank), approvers=bank.approvers[:1])],
         "manifest_extend": [{"organisation": company.reference, "manifest": manifest}],
         "checkpoint": [note(logged(it) - 1)["body"]],
