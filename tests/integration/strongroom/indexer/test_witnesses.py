@@ -13,7 +13,7 @@ from tests.factories.chain_stage import ADDRESS, ETH, SUSPENSE, Stage
 from tests.factories.parts.anvil import Chain, fresh_chain
 from tests.factories.parts.faulty import FaultyNode, faulty_node
 
-STEPS = 20
+STEPS = 40
 
 
 @pytest.fixture
