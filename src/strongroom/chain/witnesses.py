@@ -58,6 +58,21 @@ class Witnesses:
         if len(self._agreed) > AGREED_MAX:
             self._agreed.popitem(last=False)
 
+    async def height_of(self, tag: str, claimed: int) -> int:
+        """The height of a tag ("safe", "finalized") that enough nodes have reached, at most what
+        one of them has `claimed`. Raises NodesDisagree when too few answer.
+        """
+        if self._needed == 1:
+            return claimed
+        said = await asyncio.gather(*(self._tagged(url, tag) for url in self._nodes))
+        heights = sorted((height for height in said if height is not None), reverse=True)
+        if len(heights) < self._needed:
+            raise NodesDisagree(
+                f"{len(heights)} of the needed {self._needed} nodes say which block is {tag}. "
+                "Nothing of it is believed yet; they are asked again."
+            )
+        return min(claimed, heights[self._needed - 1])
+
     async def close(self) -> None:
         """Close the connections."""
         await asyncio.gather(*(node.close() for node in self._nodes.values()))
@@ -78,3 +93,14 @@ class Witnesses:
         if there.hash != header.hash:
             blame(url, "other_block")
         return there.hash == header.hash
+
+    async def _tagged(self, url: str, tag: str) -> int | None:
+        call = Call("eth_getBlockByNumber", (tag, False))
+        try:
+            answer = read_optional((await self._nodes[url].ask_all([call]))[0], HeaderAnswer)
+            return None if answer is None else check_header(answer).height
+        except NodeLied:
+            blame(url, "lied")
+        except ChainError:
+            pass  # counted where it was met
+        return None

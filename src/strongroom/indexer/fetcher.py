@@ -95,6 +95,7 @@ class Fetcher:
         """
         if self.finality_depth:
             latest = await self.latest()
+            await self._agreed(latest)
             final = await self.header_at(max(latest.height - self.finality_depth, 0))
             return Tip(latest, final.height, final)
         tags = ("latest", "safe", "finalized")
@@ -113,7 +114,11 @@ class Fetcher:
                 f"The node calls block {final.height} final, above its newest, {latest.height}."
             )
         await self._agreed(final)
-        return Tip(latest, max(final.height, min(safe.height, latest.height)), final)
+        reached = await self._reached("finalized", final.height)
+        if reached < final.height:
+            final = await self.header_at(reached)
+        safe_height = await self._reached("safe", min(safe.height, latest.height))
+        return Tip(latest, max(final.height, safe_height), final)
 
     async def header_at(self, height: int) -> Header:
         """The header at a height. Raises BlockUnknown."""
@@ -311,6 +316,12 @@ class Fetcher:
     async def _agreed(self, header: Header) -> None:
         if self._witnesses is not None:
             await self._witnesses.agree(header)
+
+    async def _reached(self, tag: str, claimed: int) -> int:
+        """What enough nodes say of a tag: one alone would make blocks final before their time."""
+        if self._witnesses is None:
+            return claimed
+        return await self._witnesses.height_of(tag, claimed)
 
     async def _headers(self, calls: Sequence[Call]) -> list[Header]:
         return [_header(answer) for answer in await self._rpc.ask_all(calls)]

@@ -13,7 +13,7 @@ from tests.factories.chain_stage import ADDRESS, ETH, SUSPENSE, Stage
 from tests.factories.parts.anvil import Chain, fresh_chain
 from tests.factories.parts.faulty import FaultyNode, faulty_node
 
-STEPS = 40
+STEPS = 20
 
 
 @pytest.fixture
@@ -59,6 +59,18 @@ def test_a_lying_node_that_is_asked_first_is_not_believed(
     assert stage.balances() == {f"{stage.custody()} {ETH}": 5, f"{SUSPENSE} {ETH}": 5}
     assert faults(liar.url, "alone") + faults(liar.url, "other_block") > 0
     stage.assert_sound()
+
+
+def test_what_one_node_alone_calls_final_is_not_final(
+    stage: Stage, liar: Chain, honest: tuple[FaultyNode, FaultyNode]
+):
+    """Finality that ran ahead would also set every honest node aside as one that takes it back."""
+    urls = [liar.url, *(node.url for node in honest)]
+    thread = stage.follower(urls=urls, agree=2)._thread
+    alone = stage.follower(urls=[liar.url])._thread
+    assert alone.read(alone.fetcher.tip()).finalized.height == 1
+    tip = thread.read(thread.fetcher.tip())
+    assert (tip.safe_height, tip.finalized.height) == (0, 0)
 
 
 def test_without_witnesses_the_liar_would_be_believed(stage: Stage, liar: Chain):
