@@ -37,7 +37,7 @@ def test_a_part_counts_what_pytest_said_and_never_less_than_its_exit_code(
 
 def test_foundry_is_counted_by_its_closing_line(monkeypatch: pytest.MonkeyPatch) -> None:
     closing = "Ran 7 test suites in 2.1s (3.0s CPU time): 41 tests passed, 2 failed, 0 skipped (43)"
-    monkeypatch.setattr(verb, "stream", lambda _command: (1, ["Ran 3 tests for x", closing]))
+    monkeypatch.setattr(verb, "stream", lambda *_: (1, ["Ran 3 tests for x", closing]))
     outcome = verb.contracts([])
     assert (outcome.passed, outcome.failed) == (41, 2)
 
