@@ -150,6 +150,7 @@ MUTANTS = (
         "(data.isOneWord(IPermitGuard.cancel",
     ),
     (GUARD, "to == address(this) && value == 0\n            && ", "to == address(this) && "),
+    (GUARD, "to == address(this) && value == 0\n            && ", "value == 0 && "),
     (
         GUARD,
         "value != 0 || _isListed(to) || to == multiSendCallOnly",
@@ -166,7 +167,7 @@ MUTANTS = (
         "value != 0 || _isListed(to)",
     ),
     (BATCH, "if (data.length <= ARGUMENT_START) revert", "if (false) revert"),
-    (BATCH, "length == 0 || ", ""),
+    # "length == 0" alone changes nothing: data longer than an empty argument is not canonical.
     (
         BATCH,
         "if (keccak256(abi.encodeWithSelector(SELECTOR, packed)) != keccak256(data))",

@@ -136,6 +136,21 @@ contract CheckTransactionCallsTest is VaultFixture {
         }
     }
 
+    /// Rule 6: the same words to another contract, a guard of somebody's own perhaps.
+    function test_OnlyThisGuardIsCalledAtOnce() public {
+        bytes[5] memory words = [
+            abi.encodeCall(IPermitGuard.announceDestination, (stranger)),
+            abi.encodeCall(IPermitGuard.revokeDestination, (payee)),
+            abi.encodeCall(IPermitGuard.announce, (bytes32(0))),
+            abi.encodeCall(IPermitGuard.cancel, (bytes32(0))),
+            abi.encodeCall(IPermitGuard.lowerLimit, (NATIVE, 1))
+        ];
+        for (uint256 i = 0; i < words.length; ++i) {
+            SafeTx memory t = _call(stranger, words[i]);
+            _refuse(t, _notAnnounced(t));
+        }
+    }
+
     function test_NothingIsNoPayment() public {
         bytes memory why = abi.encodePacked(IPermitGuard.PermitGuard_NothingToPay.selector);
         _refuse(_native(payee, 0), why);
