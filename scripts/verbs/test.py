@@ -137,7 +137,8 @@ PARTS: dict[str, tuple[str, Callable[[Sequence[str]], Outcome]]] = {
     "unit": ("no socket, no database", pytest_part("unit", "-n2", "--dist=worksteal")),
     "integration": (
         "real PostgreSQL, Valkey, SoftHSM, Anvil",
-        pytest_part("integration", "-n2", "--dist=loadfile"),
+        # In the order of their folders: the simulation's seeds, which take longest, begin early.
+        pytest_part("integration", "-n2", "--dist=loadfile", "--no-loadscope-reorder"),
     ),
     "contracts": ("Foundry: unit, fuzz, short invariants", contracts),
     "e2e": ("the whole service, the console in a browser", pytest_part("e2e", "--timeout=900")),

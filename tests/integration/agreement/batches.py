@@ -86,7 +86,7 @@ def compared(
             wrong.append((one.firm, f"a batch: expected {one.codes}, the signer {answer}"))
         if not answer["ok"]:
             _forget(one)
-        tally.counts.update(("batches", f"batch: {answer.get('code', 'permitted')}"))
+        tally.counts.update(("cases", "batches", f"batch: {answer.get('code', 'permitted')}"))
     return wrong + _mined(world, batches, answers, tally)
 
 
