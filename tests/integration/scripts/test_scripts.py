@@ -90,7 +90,8 @@ def test_ctrl_c_in_a_step_says_that_what_was_done_is_kept(tmp_path: Path) -> Non
     scratch.mkdir()
     path = system_without(tools, "softhsm2-util", id="echo 0", apt_get="exec sleep 60")
     setup = subprocess.Popen(
-        ["scripts/setup", "--python-only"],
+        # What a shell starts in the background ignores Ctrl-C, and so would all that it starts.
+        ["/usr/bin/env", "--default-signal=INT", "scripts/setup", "--python-only"],
         cwd=REPOSITORY,
         env={**os.environ, "PATH": path, "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,
