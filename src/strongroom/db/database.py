@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from strongroom.db.actor import Actor
@@ -154,7 +155,17 @@ class Database:
                 raise
             raise known from error
         finally:
-            session.close()
+            _close(session)
+
+
+def _close(session: Session) -> None:
+    """What was to be kept is committed, so a connection that breaks here takes nothing along."""
+    try:
+        session.close()
+    except DBAPIError as error:
+        if not is_disconnect(error):
+            raise
+        session.invalidate()
 
 
 def _commit(session: Session) -> None:

@@ -41,6 +41,28 @@ def test_a_reading_unit_can_not_write(books):
         outbox.enqueue(uow, "webhooks.send", "k", {})
 
 
+def _cut(connect, uow) -> None:
+    (process,) = uow.execute("SELECT pg_backend_pid()").fetchone()
+    with psycopg.connect(connect.found.conninfo(), autocommit=True) as superuser:
+        superuser.execute("SELECT pg_terminate_backend(%s, 5000)", (process,))
+
+
+def test_a_reading_that_has_its_answer_outlives_the_database(connect, books):
+    with books.database.read(books.organisation, ACTOR) as uow:
+        _cut(connect, uow)
+    with books.database.read(books.organisation, ACTOR) as uow:
+        assert uow.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_what_was_refused_stays_refused_when_the_database_falls(connect, books):
+    def refused(uow) -> None:
+        _cut(connect, uow)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        retry.run(books.database, books.organisation, ACTOR, refused)
+
+
 def test_a_deadlock_is_retried_and_both_units_get_through(books):
     with books.database.unit(books.organisation, ACTOR) as uow:
         for key in ("a", "b"):
