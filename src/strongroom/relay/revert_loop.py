@@ -14,6 +14,7 @@ from strongroom.relay.types import OutgoingView
 
 PAUSE_SECONDS: Final = 0.5
 UNKNOWN: Final = "the node keeps no traces, and the same call does not revert on the block before"
+STRANGE: Final = "the node keeps no traces, and what it says of the transaction can't be read"
 
 log = logger(__name__)
 
@@ -59,16 +60,22 @@ class RevertLoop:
 
     def _replay(self, tx_hash: str, height: int) -> str:
         """What the same call answers on the block before: usually the same."""
-        sent = self._node.request("eth_getTransactionByHash", tx_hash)
-        call = {name: sent[name] for name in ("from", "to", "value", "input", "gas")}
         try:
-            self._node.request("eth_call", call, hex(height))
-        except ExecutionReverted as error:
-            return explain(bytes.fromhex(str(error.detail.get("data") or "0x")[2:]))
+            sent = self._node.request("eth_getTransactionByHash", tx_hash)
+            call = {name: sent[name] for name in ("from", "to", "value", "input", "gas")}
+            return self._called(call, hex(height))
         except NodeUnavailable:
             raise
         except ChainError as error:
             return error.message
+        except (KeyError, ValueError, TypeError):
+            return STRANGE  # one answer that can't be read must not hold up all others' reasons
+
+    def _called(self, call: dict[str, str], block: str) -> str:
+        try:
+            self._node.request("eth_call", call, block)
+        except ExecutionReverted as error:
+            return explain(bytes.fromhex(str(error.detail.get("data") or "0x")[2:]))
         return UNKNOWN
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from strongroom.chain.errors import MethodMissing
 from strongroom.chain.node import Node
-from strongroom.relay.revert_loop import RevertLoop
+from strongroom.relay.revert_loop import STRANGE, RevertLoop
 from tests.integration.strongroom.relay.bench import SINK, Bench
 from tests.integration.strongroom.relay.test_keys import sql
 from tests.unit.strongroom.relay.test_reverts import error
@@ -54,3 +54,18 @@ def test_a_revert_is_explained_with_traces_and_without(reverted: Bench, *, trace
     view = reverted.view(reverted.enqueue(NAME))
     assert view.revert_reason == '"paused"'
     assert view.last_error == 'The transaction was mined and reverted: "paused".'
+
+
+class NodeThatForgot(NodeWithoutTraces):
+    """It has pruned the transaction."""
+
+    def request(self, method: str, *parameters: object) -> object:
+        found = super().request(method, *parameters)
+        return None if method == "eth_getTransactionByHash" else found
+
+
+def test_a_transaction_that_the_node_has_forgotten_holds_up_no_others_reason(reverted: Bench):
+    loop = RevertLoop(reverted.database, NodeThatForgot(reverted.node), reverted.chain.chain_id)
+    assert loop.step()
+    assert not loop.step()
+    assert reverted.view(reverted.enqueue(NAME)).revert_reason == STRANGE
