@@ -113,10 +113,11 @@ class Fetcher:
             raise NodeLied(
                 f"The node calls block {final.height} final, above its newest, {latest.height}."
             )
-        await self._agreed(final)
         reached = await self._reached("finalized", final.height)
         if reached < final.height:
             final = await self.header_at(reached)
+        else:
+            await self._agreed(final)
         safe_height = await self._reached("safe", min(safe.height, latest.height))
         return Tip(latest, max(final.height, safe_height), final)
 
