@@ -101,11 +101,20 @@ class Stage:
                 uow, organisation_uuid(company.ref), "hot_payment", ref, payload, chain_id=CHAIN_ID
             )
 
-    def mined(self) -> int:
-        """Rows whose receipts are in the books."""
-        return int(
-            self.rows("SELECT count(*) FROM outgoing WHERE state IN ('mined', 'finalized')")[0][0]
-        )
+    def wait_mined(self) -> None:
+        """Until each row's receipt is in the books. It asks by one connection, whether the index of
+        what is due has any row: counting all of them cost a third of the database's time.
+        """
+        with psycopg.connect(self.server.conninfo(database=NAME), autocommit=True) as connection:
+
+            def none_waits() -> bool:
+                found = connection.execute(
+                    "SELECT EXISTS (SELECT FROM outgoing"
+                    " WHERE state IN ('queued', 'signed', 'broadcast'))"
+                ).fetchone()
+                return found == (False,)
+
+            wait_until(none_waits, self)
 
     def pay(self, count: int, rate: float | None = None) -> float:
         """Seconds from the first of so many payments, put in line by 32 callers, until the last one
@@ -123,7 +132,7 @@ class Stage:
         with ThreadPoolExecutor(CALLERS) as callers:
             list(callers.map(put, range(count)))
         self.paid += count
-        wait_until(lambda: self.mined() == self.paid, self)
+        self.wait_mined()
         return time.perf_counter() - begun
 
     def send_bare(self, count: int) -> float:
