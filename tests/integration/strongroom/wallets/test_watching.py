@@ -1,0 +1,42 @@
+"""What the indexer asks at each of its steps costs the same with a million addresses as with one."""
+
+from typing import Any
+
+import psycopg
+from sqlalchemy import event
+
+from strongroom.db.actor import system
+from strongroom.wallets import service as wallets
+from tests.factories.chain_stage import Stage
+from tests.factories.chain_stage import connect as connect
+from tests.factories.chain_stage import stage as stage
+
+MANY = 5_000
+
+
+def test_what_is_asked_at_each_step_is_found_by_its_index(stage: Stage):
+    with psycopg.connect(stage.connect.found.conninfo(), autocommit=True) as owner:
+        owner.execute(
+            "INSERT INTO watched_address (organisation_id, id, chain_id, address, kind,"
+            " custody_code, active_height, created_at)"
+            " SELECT %(org)s, gen_random_uuid(), %(chain)s, a, 'deposit',"
+            " 'custody:' || %(chain)s || ':0x' || encode(a, 'hex'), 0, now()"
+            " FROM (SELECT substr(sha256(n::text::bytea), 1, 20) AS a"
+            "       FROM generate_series(1, %(many)s) AS n) AS made",
+            {"org": stage.organisation, "chain": stage.chain.chain_id, "many": MANY},
+        )
+        owner.execute("ANALYZE watched_address")
+    asked: list[tuple[str, Any]] = []
+    with stage.connect("strongroom_indexer", pool_size=1).read(None, system("test")) as uow:
+
+        def listen(*arguments: Any) -> None:
+            asked.append((arguments[2], arguments[3]))
+
+        event.listen(uow.session.connection(), "before_cursor_execute", listen)
+        assert wallets.late_scans(uow, stage.chain.chain_id, limit=1) == []
+        assert wallets.pending(uow, stage.chain.chain_id)
+        plans = [
+            "\n".join(row[0] for row in uow.execute("EXPLAIN " + sql, given)) for sql, given in asked
+        ]
+    assert "watched_address_to_scan" in plans[0]
+    assert "watched_address_pending" in plans[1]
