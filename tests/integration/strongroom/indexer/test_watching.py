@@ -1,4 +1,4 @@
-"""What the indexer asks at each of its steps costs the same with a million addresses as with one."""
+"""What is asked at each step costs the same with a million addresses as with one."""
 
 from typing import Any
 
@@ -8,8 +8,6 @@ from sqlalchemy import event
 from strongroom.db.actor import system
 from strongroom.wallets import service as wallets
 from tests.factories.chain_stage import Stage
-from tests.factories.chain_stage import connect as connect
-from tests.factories.chain_stage import stage as stage
 
 MANY = 5_000
 
@@ -36,7 +34,8 @@ def test_what_is_asked_at_each_step_is_found_by_its_index(stage: Stage):
         assert wallets.late_scans(uow, stage.chain.chain_id, limit=1) == []
         assert wallets.pending(uow, stage.chain.chain_id)
         plans = [
-            "\n".join(row[0] for row in uow.execute("EXPLAIN " + sql, given)) for sql, given in asked
+            "\n".join(row[0] for row in uow.execute("EXPLAIN " + sql, given))
+            for sql, given in asked
         ]
     assert "watched_address_to_scan" in plans[0]
     assert "watched_address_pending" in plans[1]
