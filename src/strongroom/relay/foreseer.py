@@ -80,7 +80,27 @@ class Foreseer:
             for one, what in seen.items()
             if what.reverts and one in young
         }
-        return Ahead(held, calls, seen)
+        return Ahead(held | self._held(claims, calls, seen), calls, seen)
+
+    def _held(
+        self,
+        claims: Sequence[Claim],
+        calls: Mapping[UUID, SentCall],
+        seen: Mapping[UUID, Foreseen],
+    ) -> dict[UUID, str]:
+        """Those that would pay somebody who is not screened yet, or is not clear."""
+        others = {one: foresight.others(calls[one], what) for one, what in seen.items()}
+        if not any(others.values()):
+            return {}
+        held: dict[UUID, str] = {}
+        with self._database.unit(None, self._actor) as uow:
+            for claim in claims:
+                outgoing = claim.outgoing
+                for source in self._sources if others.get(outgoing.id) else ():
+                    sentence = source.held(uow, outgoing, others[outgoing.id])
+                    if sentence is not None:
+                        held[outgoing.id] = sentence
+        return held
 
     def _call(self, uow: UnitOfWork, claim: Claim) -> SentCall | None:
         for source in self._sources:

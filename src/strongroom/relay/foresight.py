@@ -16,6 +16,7 @@ from strongroom.chain.ports import BlockView, Log, TransactionSeen
 from strongroom.chain.rpc import Call
 from strongroom.relay.reverts import explain
 from strongroom.relay.types import OutgoingView
+from strongroom_protocol.addresses import ZERO
 from strongroom_protocol.errors import ProtocolError
 from strongroom_protocol.hashing import keccak256
 from strongroom_protocol.intents import Withdrawal
@@ -85,9 +86,11 @@ def foresee(node: SimulatingNode, calls: Sequence[SentCall]) -> list[Foreseen]:
 
 
 def others(call: SentCall, foreseen: Foreseen) -> list[bytes]:
-    """Who else would be paid by the wallet: a token's own fee, or something nobody approved."""
-    moved = foreseen.moved or ()
-    return sorted({to for _, sender, to, _ in moved if sender == call.payer} - call.payees)
+    """Who else would be paid: a token's own fee, or something nobody approved. What is burnt pays
+    nobody.
+    """
+    paid = {to for _, _, to, _ in foreseen.moved or ()}
+    return sorted(paid - call.payees - {call.payer, bytes(ZERO)})
 
 
 def kept(moved: Iterable[Moved]) -> list[dict[str, str]]:

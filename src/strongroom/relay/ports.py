@@ -55,3 +55,9 @@ class CallSource(Protocol):
     def call_of(self, uow: UnitOfWork, outgoing: OutgoingView) -> SentCall | None:
         """None: it is none of this room's. Reads only."""
         ...
+
+    def held(self, uow: UnitOfWork, outgoing: OutgoingView, others: Sequence[bytes]) -> str | None:
+        """Why it must not be signed now, in words, since a node says that it pays these, too, whom
+        nobody approved. None: it may be.
+        """
+        ...

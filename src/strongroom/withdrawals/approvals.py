@@ -15,6 +15,7 @@ from strongroom.withdrawals import (
     errors,
     lifecycle,
     misdirected,
+    recipients,
     repository,
     rules,
     seen,
@@ -189,6 +190,16 @@ def _keep(
     uow.session.flush()
 
 
+def count_again(uow: UnitOfWork, row: Withdrawal) -> None:
+    """Screening has said more of whom it pays: what people signed may be enough now. Repeatable."""
+    if row.state != "awaiting_approval":
+        return
+    bundle = policy.active(uow, row.organisation_id).bundle
+    _count(uow, row, bundle, "payment")
+    if row.state == "approved":
+        lifecycle.record(uow, row)
+
+
 def _count(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, kind: Kind) -> None:
     """Enough? Then the relay's permit loop takes over; else say who is missing."""
     there = counting.counted(uow, row, bundle, kind)
@@ -199,6 +210,8 @@ def _count(uow: UnitOfWork, row: Withdrawal, bundle: Bundle, kind: Kind) -> None
     verdict = judge(uow, row, bundle, frozenset(one.person for one in there))
     if verdict.kind == "denied":
         lifecycle.end_unbound(uow, row, "rejected", verdict.sentence)
+    elif verdict.kind == "allowed" and (held := recipients.held_by(uow, row)) is not None:
+        row.reason, row.updated_at = held, uow.now
     elif verdict.kind == "allowed":
         repository.step(uow, row, "approved", verdict.sentence)
         rows = repository.together(uow, row)

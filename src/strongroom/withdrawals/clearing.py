@@ -1,11 +1,13 @@
-"""The screener's signed word on a destination, as the signer wants to see it."""
+"""The screener's signed word on a destination, as the signer wants to see it; and on whoever else
+would be paid, without which the signer is not asked.
+"""
 
 from typing import Any
 
 from strongroom.db import outbox
 from strongroom.db.database import UnitOfWork
 from strongroom.screening import service as screening
-from strongroom.withdrawals import lifecycle
+from strongroom.withdrawals import lifecycle, recipients
 from strongroom.withdrawals.models import Withdrawal
 from strongroom_protocol.encoding import to_hex
 
@@ -19,8 +21,12 @@ def clearance(uow: UnitOfWork, row: Withdrawal) -> dict[str, Any] | None:
 
 
 def clearance_or_end(uow: UnitOfWork, row: Withdrawal) -> dict[str, Any] | None:
-    """The signed CLEAR; on a hit the withdrawal is handed to whoever may end it."""
+    """The signed CLEAR, if nobody else whom it would pay holds it; on a hit of its destination the
+    withdrawal is handed to whoever may end it.
+    """
     found = clearance(uow, row)
+    if found is not None and recipients.held_by(uow, row) is not None:
+        return None
     if found is not None or row.screening_id is None:
         return found
     view = screening.clearance(uow, row.screening_id)
@@ -36,3 +42,9 @@ def clearance_or_end(uow: UnitOfWork, row: Withdrawal) -> dict[str, Any] | None:
         lifecycle.begin_voiding(uow, row, "blocked", f"Screening stopped it: {view.reason}")
         lifecycle.record(uow, row)
     return None
+
+
+def waits_for(uow: UnitOfWork, row: Withdrawal) -> str:
+    """Why there is no clearance now, in words."""
+    again = "It waits until screening clears the destination again."
+    return recipients.held_by(uow, row) or again

@@ -1,4 +1,8 @@
-"""The call of a vault's execution as the signer will make it, for the relay to simulate before."""
+"""The call of a vault's execution as the signer will make it, for the relay to simulate before; and
+what holds a payment back by whom it would pay.
+"""
+
+from collections.abc import Sequence
 
 from sqlalchemy import select
 
@@ -6,7 +10,7 @@ from strongroom.db.database import UnitOfWork
 from strongroom.relay.foresight import SentCall
 from strongroom.relay.types import OutgoingView
 from strongroom.vaults import service as vaults
-from strongroom.withdrawals import repository, wallet
+from strongroom.withdrawals import recipients, repository, wallet
 from strongroom.withdrawals.models import WithdrawalPermit
 from strongroom_protocol.encoding import from_hex
 from strongroom_protocol.safe import exec_calldata, pack_signatures, payments_of, permit_tail
@@ -14,21 +18,13 @@ from strongroom_protocol.signatures import Signature, recover
 
 
 class ExecutionCalls:
-    """A CallSource of the relay: payments of vaults, and their rejections."""
+    """A CallSource of the relay: payments, and vaults' rejections."""
 
     def call_of(self, uow: UnitOfWork, outgoing: OutgoingView) -> SentCall | None:
         """execTransaction with the owners' signatures and the Permit, to the last byte."""
         if outgoing.purpose != "vault_execution":
             return None
-        permit = uow.session.scalars(
-            select(WithdrawalPermit)
-            .where(
-                WithdrawalPermit.organisation_id == outgoing.organisation_id,
-                WithdrawalPermit.outgoing_id == outgoing.id,
-            )
-            .order_by(WithdrawalPermit.withdrawal_id)
-            .limit(1)
-        ).one_or_none()
+        permit = _permit(uow, outgoing)
         if permit is None:
             return None
         row = repository.find(uow, permit.organisation_id, permit.withdrawal_id)
@@ -53,3 +49,33 @@ class ExecutionCalls:
             payer=row.wallet,
             payees=frozenset(bytes(one.to) for one in paid),
         )
+
+    def held(self, uow: UnitOfWork, outgoing: OutgoingView, others: Sequence[bytes]) -> str | None:
+        """Have the others screened; a batch's by its first payment. A rejection pays nobody."""
+        if outgoing.purpose == "hot_payment":
+            row = repository.lock_of_outgoing(uow, outgoing)
+        else:
+            permit = _permit(uow, outgoing)
+            if permit is None or permit.kind != "payment":
+                return None
+            row = repository.lock(uow, permit.organisation_id, permit.withdrawal_id)
+        if row is None:
+            return None
+        recipients.ask(uow, row, others)
+        sentence = recipients.held_by(uow, row)
+        if sentence is not None:
+            row.reason, row.updated_at = sentence, uow.now
+        return sentence
+
+
+def _permit(uow: UnitOfWork, outgoing: OutgoingView) -> WithdrawalPermit | None:
+    """The first of those that an execution carries."""
+    return uow.session.scalars(
+        select(WithdrawalPermit)
+        .where(
+            WithdrawalPermit.organisation_id == outgoing.organisation_id,
+            WithdrawalPermit.outgoing_id == outgoing.id,
+        )
+        .order_by(WithdrawalPermit.withdrawal_id)
+        .limit(1)
+    ).one_or_none()

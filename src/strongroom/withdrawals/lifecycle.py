@@ -153,9 +153,11 @@ def released(uow: UnitOfWork, row: Withdrawal, *, fee: bool = True) -> list[Post
 
 
 def close_screening(uow: UnitOfWork, row: Withdrawal) -> None:
-    """No list version needs to judge the destination again for this one."""
-    if row.screening_id is not None:
-        screening.finish(uow, row.screening_id)
+    """No list version needs to judge those whom it pays again for this one."""
+    others = [one.screening_id for one in repository.recipients(uow, row)]
+    for screening_id in (row.screening_id, *others):
+        if screening_id is not None:
+            screening.finish(uow, screening_id)
 
 
 def call_next(uow: UnitOfWork, row: Withdrawal) -> None:

@@ -1,4 +1,4 @@
-"""Tables of withdrawals (migrations 0013, 0019 and 0026)."""
+"""Tables of withdrawals (migrations 0013, 0019, 0026 and 0027)."""
 
 from datetime import datetime
 from typing import Any
@@ -158,6 +158,19 @@ class WithdrawalSimulation(Base):
     cautions: Mapped[list[dict[str, str]]] = mapped_column(JSONB)
     asked_at: Mapped[datetime]
     again_at: Mapped[datetime]
+
+
+class WithdrawalRecipient(Base):
+    """Somebody whom it would also pay, by a node's word; append-only."""
+
+    __tablename__ = "withdrawal_recipient"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    address: Mapped[bytes] = mapped_column(primary_key=True)
+    screening_id: Mapped[UUID | None]
+    """None: one more than are screened, which holds it for good."""
+    foretold_at: Mapped[datetime]
 
 
 class WithdrawalReminder(Base):

@@ -29,6 +29,7 @@ from strongroom.withdrawals import (
     counting,
     lifecycle,
     rates,
+    recipients,
     repository,
     rules,
     slots,
@@ -173,7 +174,7 @@ def _claim(uow: UnitOfWork, chain_id: int) -> Work | bool | None:
     paid = [row] if kind == "rejection" else repository.together(uow, row)
     clearances = [None] if kind == "rejection" else _clearances(uow, paid)
     if clearances is None:
-        return _wait(uow, row, "It waits until screening clears the destination again.")
+        return _wait(uow, row, _held_by(uow, paid))
     if slots.earlier_unmined(uow, row):
         return _wait(uow, row, "It waits until the vault's earlier payment is mined.")
     bundle = policy.active(uow, row.organisation_id).bundle
@@ -225,6 +226,11 @@ def _clearances(uow: UnitOfWork, rows: Sequence[Withdrawal]) -> list[Mapping[str
             return None
         found.append(clearance)
     return found
+
+
+def _held_by(uow: UnitOfWork, rows: Sequence[Withdrawal]) -> str:
+    waiting = (one for one in rows if recipients.held_by(uow, one) is not None)
+    return clearing.waits_for(uow, next(waiting, rows[0]))
 
 
 def _order(

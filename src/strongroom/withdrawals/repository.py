@@ -17,6 +17,7 @@ from strongroom.withdrawals.models import (
     Withdrawal,
     WithdrawalApproval,
     WithdrawalPermit,
+    WithdrawalRecipient,
     WithdrawalReminder,
     WithdrawalSigned,
     WithdrawalSimulation,
@@ -255,6 +256,20 @@ def to_simulate(uow: UnitOfWork, chain_id: int) -> Withdrawal | None:
 def simulation(uow: UnitOfWork, row: Withdrawal) -> WithdrawalSimulation | None:
     """What the node said of this payment last."""
     return uow.session.get(WithdrawalSimulation, (row.organisation_id, row.id))
+
+
+def recipients(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalRecipient]:
+    """Whom it would also pay, by a node's word."""
+    return list(
+        uow.session.scalars(
+            select(WithdrawalRecipient)
+            .where(
+                WithdrawalRecipient.organisation_id == row.organisation_id,
+                WithdrawalRecipient.withdrawal_id == row.id,
+            )
+            .order_by(WithdrawalRecipient.address)
+        )
+    )
 
 
 def reminders(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalReminder]:

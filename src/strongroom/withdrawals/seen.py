@@ -14,7 +14,7 @@ from strongroom.vaults import room
 from strongroom.vaults import service as vaults
 from strongroom.vaults.configuration import Configuration
 from strongroom.vaults.errors import NotExamined
-from strongroom.withdrawals import rates, repository, wallet
+from strongroom.withdrawals import rates, recipients, repository, wallet
 from strongroom.withdrawals.errors import NotDecodable
 from strongroom.withdrawals.models import Withdrawal
 from strongroom.withdrawals.types import Kind
@@ -55,6 +55,8 @@ def seen(uow: UnitOfWork, row: Withdrawal) -> Seen | None:
         return None
     bundle = policy.active(uow, row.organisation_id).bundle
     simulation, cautions = _simulation(uow, row, kind, bundle)
+    if kind == "payment":
+        cautions = recipients.cautions(uow, row) + cautions
     try:
         decoded = decode(row, kind, bundle, place_of(uow, bundle), known(uow, row, bundle))
     except DecodingRefused as error:

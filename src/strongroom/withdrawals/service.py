@@ -211,7 +211,9 @@ def take_in(uow: UnitOfWork, withdrawal_id: UUID, document: Mapping[str, Any]) -
 
 def advance(uow: UnitOfWork, withdrawal_id: UUID) -> None:
     """Go as far as it can without people; repeatable. Raises WithdrawalUnknown."""
-    lifecycle.advance(uow, repository.lock(uow, _own(uow), withdrawal_id))
+    row = repository.lock(uow, _own(uow), withdrawal_id)
+    lifecycle.advance(uow, row)
+    approvals.count_again(uow, row)
 
 
 def remind(uow: UnitOfWork, withdrawal_id: UUID, number: int) -> None:

@@ -1,6 +1,7 @@
 """The relay's loop that asks the node what a waiting payment would do, for its approvers to see.
 
-Nothing decides by it: rows are written by the relay's role only, and read by pages and the API.
+It clears nothing: rows are written by the relay's role only, and read by pages and the API. Whoever
+else would be paid is screened, and holds the payment until then.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from strongroom.chain.errors import BlockUnknown, ChainError, MethodMissing, Nod
 from strongroom.db.actor import Actor, system
 from strongroom.db.database import Database, UnitOfWork
 from strongroom.kit.log import logger
-from strongroom.withdrawals import repository, simulating, wallet
+from strongroom.withdrawals import recipients, repository, simulating, wallet
 from strongroom.withdrawals.models import WithdrawalSimulation
 from strongroom.withdrawals.simulating import Question, Simulated
 from strongroom_protocol.addresses import ZERO, Address, checksum
@@ -147,3 +148,5 @@ def _keep(uow: UnitOfWork, found: Waiting, simulated: Simulated) -> None:
             index_elements=["organisation_id", "withdrawal_id"], set_=values
         )
     )
+    row = repository.find(uow, found.organisation_id, found.id)
+    recipients.ask(uow, row, (one.address for one in simulated.changes if one.units > 0))

@@ -139,7 +139,7 @@ def _advance(uow: UnitOfWork, row: Withdrawal) -> Asked | None:
 def _approved(uow: UnitOfWork, row: Withdrawal) -> Asked | None:
     clearance = clearing.clearance_or_end(uow, row)
     if clearance is None:
-        _wait(uow, row, "It waits until screening clears the destination again.")
+        _wait(uow, row, clearing.waits_for(uow, row))
         return None
     if row.wallet_kind == "cold":
         _bind(uow, row, "It waits for the offline machine: export it, sign it, bring it back.")
