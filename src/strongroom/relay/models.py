@@ -1,7 +1,7 @@
 """Tables of the relay (migration 0008). Triggers keep what may have been sent as it was sent."""
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Integer
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from strongroom.db.models import Base, Units, UnitsType
-from strongroom.relay.types import FeeCap, FeeLevel, OutgoingView, Purpose, State
+from strongroom.relay.types import VIEWED, OutgoingView, view_of
 
 
 class Outgoing(Base):
@@ -57,27 +57,7 @@ class Outgoing(Base):
 
     def view(self) -> OutgoingView:
         """What others may see of it."""
-        return OutgoingView(
-            organisation_id=self.organisation_id,
-            id=self.id,
-            chain_id=self.chain_id,
-            purpose=cast(Purpose, self.purpose),
-            ref=self.ref,
-            payload=self.payload,
-            state=cast(State, self.state),
-            nonce=self.nonce,
-            mined_hash=self.mined_hash,
-            mined_height=self.mined_height,
-            succeeded=self.succeeded,
-            last_error=self.last_error,
-            request_id=self.request_id,
-            gas=self.gas,
-            cap=FeeCap(
-                self.max_fee_per_gas_wei, self.max_total_fee_wei, cast(FeeLevel, self.fee_level)
-            ),
-            sender=self.sender,
-            revert_reason=self.revert_reason,
-        )
+        return view_of({name: getattr(self, name) for name in (*VIEWED, "payload")})
 
 
 class OutgoingAttempt(Base):

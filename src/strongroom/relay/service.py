@@ -1,28 +1,38 @@
 """Outgoing transactions as other rooms use them: put one in, look at it, ask for its cancel."""
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg.rows import dict_row
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
+from strongroom.db import arrays
 from strongroom.db.database import UnitOfWork
 from strongroom.relay.errors import NonceTaken, NotCancellable, OutgoingUnknown, RefTaken
 from strongroom.relay.models import Outgoing, OutgoingAttempt
 from strongroom.relay.types import (
+    VIEWED,
     AttemptKind,
     FeeCap,
     Fees,
     OutgoingView,
     Purpose,
     SignedAttempt,
+    view_of,
 )
 
 NO_CAP = FeeCap()
 """Only the relay's own cap, and the signer's."""
 NONCES_AHEAD_MAX: Final = 64
 """Payments that were signed offline and are still on their way to us."""
+_BY_HASH: Final = (
+    f"SELECT a.hash, {', '.join('o.' + name for name in VIEWED)}"  # noqa: S608 - own constant
+    " FROM outgoing_attempt AS a JOIN outgoing AS o"
+    " ON (o.organisation_id, o.id) = (a.organisation_id, a.outgoing_id)"
+    " WHERE a.hash = ANY(%s::bytea[]) AND o.chain_id = %s"
+).encode()
 
 
 def enqueue(
@@ -43,29 +53,29 @@ def enqueue(
     the limit, if the purpose's own would not do. Raises RefTaken when the ref stands for something
     else.
     """
-    new = uow.session.execute(
-        insert(Outgoing)
-        .values(
-            organisation_id=organisation_id,
-            id=uow.new_id(),
-            chain_id=chain_id,
-            purpose=purpose,
-            ref=ref,
-            payload=dict(payload),
-            due_at=uow.now,
-            gas=gas,
-            fee_level=cap.level,
-            max_fee_per_gas_wei=cap.max_fee_per_gas_wei,
-            max_total_fee_wei=cap.max_total_fee_wei,
-            request_id=uow.request_id,
-            created_at=uow.now,
-            updated_at=uow.now,
-        )
-        .on_conflict_do_nothing(index_elements=["chain_id", "ref"])
-        .returning(Outgoing.id)
-    ).scalar_one_or_none()
+    new = uow.execute(
+        "INSERT INTO outgoing (organisation_id, id, chain_id, purpose, ref, payload, due_at, gas,"
+        " fee_level, max_fee_per_gas_wei, max_total_fee_wei, request_id, created_at, updated_at)"
+        " VALUES (%(owner)s, %(id)s, %(chain_id)s, %(purpose)s, %(ref)s, %(payload)s::jsonb,"
+        " %(now)s, %(gas)s, %(level)s, %(price)s::numeric, %(total)s::numeric, %(request)s,"
+        " %(now)s, %(now)s) ON CONFLICT (chain_id, ref) DO NOTHING RETURNING id",
+        {
+            "owner": organisation_id,
+            "id": uow.new_id(),
+            "chain_id": chain_id,
+            "purpose": purpose,
+            "ref": ref,
+            "payload": json.dumps(dict(payload)),
+            "gas": gas,
+            "level": cap.level,
+            "price": cap.max_fee_per_gas_wei,
+            "total": cap.max_total_fee_wei,
+            "request": uow.request_id,
+            "now": uow.now,
+        },
+    ).fetchone()
     if new is not None:
-        return new
+        return UUID(str(new[0]))
     found = uow.session.scalars(
         select(Outgoing).where(Outgoing.chain_id == chain_id, Outgoing.ref == ref)
     ).one_or_none()
@@ -148,17 +158,15 @@ def get(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> OutgoingVi
 
 
 def by_hash(uow: UnitOfWork, chain_id: int, hashes: Collection[bytes]) -> dict[bytes, OutgoingView]:
-    """Which outgoing transaction each hash is an attempt of; unknown hashes are left out."""
-    found = uow.session.execute(
-        select(OutgoingAttempt.hash, Outgoing)
-        .join(
-            Outgoing,
-            (Outgoing.organisation_id == OutgoingAttempt.organisation_id)
-            & (Outgoing.id == OutgoingAttempt.outgoing_id),
-        )
-        .where(OutgoingAttempt.hash.in_(sorted(hashes)), Outgoing.chain_id == chain_id)
+    """Which outgoing transaction each hash is an attempt of; unknown hashes are left out, and so
+    are payloads (`get` has them): a block asks for hundreds.
+    """
+    if not hashes:
+        return {}
+    found = uow.driver.cursor(row_factory=dict_row).execute(
+        _BY_HASH, (arrays.octets(sorted(hashes)), chain_id)
     )
-    return {one: row.view() for one, row in found if one is not None}
+    return {row["hash"]: view_of(row) for row in found}
 
 
 def latest_hash(uow: UnitOfWork, organisation_id: UUID, outgoing_id: UUID) -> bytes | None:

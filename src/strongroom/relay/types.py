@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 Purpose = Literal[
@@ -87,6 +87,29 @@ class OutgoingView:
     cap: FeeCap
     sender: bytes | None = None
     revert_reason: str | None = None
+
+
+VIEWED: Final = (
+    "organisation_id", "id", "chain_id", "purpose", "ref", "state", "nonce", "mined_hash",
+    "mined_height", "succeeded", "last_error", "request_id", "gas", "sender", "revert_reason",
+    "max_fee_per_gas_wei", "max_total_fee_wei", "fee_level",
+)  # fmt: skip
+"""The columns that make a view, but for the payload, which is long."""
+_PLAIN: Final = VIEWED[:15]
+
+
+def view_of(row: Mapping[str, Any]) -> OutgoingView:
+    """The view of a row, by column; without a `payload` it is empty."""
+    price, total = row["max_fee_per_gas_wei"], row["max_total_fee_wei"]
+    return OutgoingView(
+        **{name: row[name] for name in _PLAIN},
+        payload=row.get("payload", {}),
+        cap=FeeCap(
+            None if price is None else int(price),
+            None if total is None else int(total),
+            row["fee_level"],
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
