@@ -51,6 +51,18 @@ class NodeRefused(ChainError):
     code = "chain.node_refused"
 
 
+class ParametersRefused(NodeRefused):
+    """The node knows the method, but not all that was given to it, such as a state override."""
+
+    code = "chain.parameters_refused"
+
+
+class OutOfGas(NodeRefused):
+    """The call used up all the gas that it was given, or that the node gives."""
+
+    code = "chain.out_of_gas"
+
+
 class AlreadyKnown(ChainError, Conflict):
     """The node has this very transaction: as good as accepted."""
 

@@ -18,6 +18,8 @@ from strongroom.chain.errors import (
     NodeRefused,
     NodeUnavailable,
     NonceTooLow,
+    OutOfGas,
+    ParametersRefused,
     PoolFull,
     TransactionInvalid,
     Underpriced,
@@ -62,12 +64,17 @@ _ROWS: Final[tuple[tuple[str, type[ChainError]], ...]] = (
      LimitExceeded),
     (r"exceed(s|ed)? (the )?(max|limit)|limit exceeded|range too (large|wide)|max batch size",
      LimitExceeded),
+    (r"(state|account|code)[ _-]?overrides?", ParametersRefused),
     (r"method not found|does not exist/is not available|not supported|unsupported method",
      MethodMissing),
     (r"resource not found|(block|header)( was)? not found|unknown block|missing trie node",
      BlockUnknown),
     (r"not (currently )?canonical|no state available|historical state", BlockUnknown),
     (r"time(d )?-?out|temporarily|try again|syncing|initial sync", NodeUnavailable),
+    # A parameter more than the node knows: geth's way, Ganache's, and what most of them say.
+    (r"too many (arguments|param)|number of (arguments|param)|invalid (call )?param",
+     ParametersRefused),
+    (r"out ?of ?gas|insufficient_gas", OutOfGas),
 )  # fmt: skip
 _TEXTS: Final = tuple((re.compile(text, re.IGNORECASE), error) for text, error in _ROWS)
 _NUMBERS: Final[dict[int, type[ChainError]]] = {
@@ -75,6 +82,7 @@ _NUMBERS: Final[dict[int, type[ChainError]]] = {
     -32001: BlockUnknown,
     -32005: LimitExceeded,
     -32601: MethodMissing,
+    -32602: ParametersRefused,
     -32004: MethodMissing,
 }
 

@@ -48,6 +48,8 @@ class Faults:
     """Logs in one answer of eth_getLogs; 0 = no cap."""
     batch_max: int = 0
     """Calls in one batch; 0 = no cap."""
+    no_overrides: bool = False
+    """An eth_call with a state override is refused, as by a node that knows none."""
     dead: bool = False
     """Nothing is answered at all."""
 

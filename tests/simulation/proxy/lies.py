@@ -20,6 +20,7 @@ BLOCK_AT = {
 NOT_YET = -32_000
 CAPPED = -32_005
 INTERNAL = -32_603
+INVALID = -32_602
 NO_SUCH_METHOD = -32_601
 WRAPPED = (
     "failed to forward: nonce too low",
@@ -30,7 +31,9 @@ WRAPPED = (
 
 
 def capped(call: Message, faults: Faults) -> Message | None:
-    """A provider's refusal of a range that is too wide, or None."""
+    """A provider's refusal of a range that is too wide, or of a state override; or None."""
+    if faults.no_overrides and call.get("method") == "eth_call" and call["params"][2:]:
+        return failure(call, INVALID, "too many arguments, want at most 2")
     if call.get("method") != "eth_getLogs" or not faults.range_max:
         return None
     query = call["params"][0]

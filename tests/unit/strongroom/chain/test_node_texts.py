@@ -115,6 +115,17 @@ CASES: list[tuple[int, str, type[ChainError]]] = [
     (-32003, "invalid chain id for signer", errors.TransactionInvalid),
     (-32003, "max priority fee per gas higher than max fee per gas", errors.TransactionInvalid),
     (-32000, "tea is served", errors.NodeRefused),
+    (-32602, "too many arguments, want at most 2", errors.ParametersRefused),  # geth
+    (-32000, "out of gas", errors.OutOfGas),  # geth, Erigon
+    (-32603, "EVM error OutOfGas", errors.OutOfGas),  # Anvil
+    (-32000, "INSUFFICIENT_GAS", errors.OutOfGas),  # Besu
+    (3, "execution reverted: out of gas money", errors.ExecutionReverted),
+    (-32602, "Invalid params", errors.ParametersRefused),  # Besu, reth
+    (-32000, "Incorrect number of arguments. Method 'eth_call' requires between 1 and 2",
+     errors.ParametersRefused),  # Ganache
+    (-32601, "eth_call with state overrides is not supported", errors.ParametersRefused),
+    (-32602, "invalid length 3, expected a tuple of size 2", errors.ParametersRefused),
+    (-32602, "Invalid params: query returned more than 10000 results", errors.LimitExceeded),
 ]  # fmt: skip
 
 
