@@ -24,7 +24,7 @@ from strongroom.kit.ids import HOUSE
 from strongroom.ledger.types import Posting
 from strongroom.relay import service as relay
 from strongroom.relay.loop import RelayLoop
-from strongroom.relay.models import Outgoing
+from strongroom.relay.repository import Row
 from strongroom.workers import app
 from strongroom_protocol.hashing import keccak256
 
@@ -41,17 +41,17 @@ def take_the_next_nonce() -> None:
     """*Nonce too low*: take a new nonce and send again. Others pay twice this way."""
     sound = RelayLoop._sent
 
-    def sent(self: RelayLoop, uow: UnitOfWork, row: Outgoing, answer: bytes | ChainError) -> None:
+    def sent(self: RelayLoop, uow: UnitOfWork, row: Row, answer: bytes | ChainError) -> None:
         sound(self, uow, row, answer)
         if isinstance(answer, NonceTooLow):
-            another = keccak256(row.ref)
+            one = row.claim.outgoing
             relay.enqueue(
                 uow,
-                row.organisation_id,
-                row.purpose,  # type: ignore[arg-type]
-                another,
-                row.payload,
-                chain_id=row.chain_id,
+                one.organisation_id,
+                one.purpose,
+                keccak256(one.ref),
+                one.payload,
+                chain_id=one.chain_id,
             )
 
     RelayLoop._sent = sent  # type: ignore[method-assign]

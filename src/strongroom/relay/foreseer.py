@@ -12,9 +12,8 @@ from strongroom.kit.errors import StrongroomError
 from strongroom.kit.log import logger
 from strongroom.relay import alerts, foresight
 from strongroom.relay.foresight import Foreseen, SentCall
-from strongroom.relay.models import Outgoing
 from strongroom.relay.ports import CallSource, SendingNode
-from strongroom.relay.repository import Claim
+from strongroom.relay.repository import Claim, Row
 from strongroom.relay.rules import Pace
 from strongroom_protocol.addresses import Address, checksum
 from strongroom_protocol.errors import ProtocolError
@@ -35,7 +34,7 @@ class Ahead:
     calls: Mapping[UUID, SentCall] = field(default_factory=dict)
     seen: Mapping[UUID, Foreseen] = field(default_factory=dict)
 
-    def keep(self, uow: UnitOfWork, row: Outgoing) -> None:
+    def keep(self, uow: UnitOfWork, row: Row) -> None:
         """Keep what the block will be compared with; tell people who else would be paid."""
         seen = self.seen.get(row.id)
         if seen is None or seen.moved is None:
@@ -44,7 +43,8 @@ class Ahead:
         for other in foresight.others(self.calls[row.id], seen):
             who = checksum(Address(other))
             sentence = f"By a node's word it pays {who}, too, whom nobody approved; it was sent."
-            alerts.tell(uow, row.organisation_id, "other_recipient", str(row.id), who, sentence)
+            owner = row.claim.outgoing.organisation_id
+            alerts.tell(uow, owner, "other_recipient", str(row.id), who, sentence)
 
 
 class Foreseer:

@@ -24,9 +24,8 @@ from strongroom.kit.log import bind_request_id, logger
 from strongroom.kit.metrics import counter
 from strongroom.relay import repository, rules
 from strongroom.relay.foreseer import Foreseer
-from strongroom.relay.models import Outgoing
 from strongroom.relay.ports import CallSource, OutgoingObserver, OutgoingSigner, SendingNode
-from strongroom.relay.repository import Claim
+from strongroom.relay.repository import Claim, Row
 from strongroom.relay.types import AttemptKind, Fees, SignedAttempt
 from strongroom.signing.errors import SignerRefused, SignerUnavailable
 from strongroom_protocol.encoding import to_hex
@@ -128,7 +127,7 @@ class RelayLoop:
         dear: dict[UUID, int] = {}
         with self._unit(group, steps) as (uow, rows):
             for row in rows:
-                claim, step = group[row.id], steps[row.id]
+                claim, step = row.claim, steps[row.id]
                 fees = self._fees(claim, step, quote)
                 if fees is not None:
                     plans.append((claim, step.attempt, step.kind, fees))
@@ -137,9 +136,9 @@ class RelayLoop:
                 else:
                     self._wait(row, DEAR)
                     del group[row.id]
-            repository.plan(uow, plans)
-            planned = {claim.outgoing.id for claim, *_ in plans}
-            group.update(repository.reload(uow, [row for row in rows if row.id in planned]))
+            planned = repository.plan(uow, plans)
+            self._keep(uow, rows)
+        group.update(planned)
         return list(planned), dear
 
     def _fees(self, claim: Claim, step: rules.NextStep, quote: FeeQuote) -> Fees | None:
@@ -162,82 +161,85 @@ class RelayLoop:
         first = [one for one, step in steps.items() if (step.attempt, step.kind) == (0, "payload")]
         ahead = self._foreseer.look([group[one] for one in first])
         answers = self._ask(group, {one: steps[one] for one in steps if one not in ahead.held})
-        signed: list[Outgoing] = []
-        stored: list[tuple[Claim, int, SignedAttempt]] = []
+        stored: list[tuple[Row, int, SignedAttempt]] = []
+        failed: list[Row] = []
         with self._unit(group, steps) as (uow, rows):
             for row in rows:
                 if row.id in ahead.held:
                     self._wait(row, ahead.held[row.id], PATIENT_SECONDS)
                     del group[row.id]
                     continue
-                claim, step, answer = group[row.id], steps[row.id], answers[row.id]
+                step, answer = steps[row.id], answers[row.id]
                 if isinstance(answer, SignedAttempt):
                     ahead.keep(uow, row)
-                    stored.append((claim, step.attempt, answer))
-                    signed.append(row)
-                    _signed(uow, row, answer)
+                    stored.append((row, step.attempt, answer))
+                    _signed(row, answer)
                     continue
                 del group[row.id]
                 if isinstance(answer, SignerRefused):
-                    self._refused(uow, row, claim, step, answer)
+                    failed += self._refused(uow, row, step, answer)
                 else:
                     self._wait_for(row, answer)
-            repository.store(uow, stored)
+            group.update(repository.store(uow, stored))
             _record_signed(uow, stored)
-            group.update(repository.reload(uow, signed))
+            self._keep(uow, rows, tell=failed)
         crash_point("relay.after_store")
-        return [row.id for row in signed]
+        return [row.id for row, *_ in stored]
 
     def _ask(
         self, group: Group, steps: Steps
     ) -> dict[UUID, SignedAttempt | StrongroomError | OSError]:
         """What the signer says to each; once it is away nobody asks on and waits again."""
         away: list[StrongroomError] = []
+        answers: dict[UUID, SignedAttempt | StrongroomError | OSError] = {}
+        turns = iter(list(steps))  # shared: each thread takes the next one
 
-        def ask(one: UUID) -> SignedAttempt | StrongroomError | OSError:
-            if away:
-                return away[0]
-            claim, step = group[one], steps[one]
-            fees = claim.attempt(step.attempt).fees
-            with bind_request_id(claim.outgoing.request_id):
-                try:
-                    signed = self._signer.sign(claim.outgoing, step.attempt, step.kind, fees)
-                except SignerUnavailable as error:
-                    if not _not_now(error):
-                        away.append(error)
-                    return error
-                except (StrongroomError, OSError) as error:
-                    return error
-            crash_point("relay.after_sign")
-            return signed
+        def ask() -> None:
+            for one in turns:
+                answers[one] = away[0] if away else self._asked(group[one], steps[one], away)
 
-        return dict(zip(steps, self._callers.map(ask, steps), strict=True))
+        for asking in [self._callers.submit(ask) for _ in range(min(CALLERS, len(steps)))]:
+            asking.result()
+        return answers
+
+    def _asked(
+        self, claim: Claim, step: rules.NextStep, away: list[StrongroomError]
+    ) -> SignedAttempt | StrongroomError | OSError:
+        fees = claim.attempt(step.attempt).fees
+        with bind_request_id(claim.outgoing.request_id):
+            try:
+                signed = self._signer.sign(claim.outgoing, step.attempt, step.kind, fees)
+            except SignerUnavailable as error:
+                if not _not_now(error):
+                    away.append(error)
+                return error
+            except (StrongroomError, OSError) as error:
+                return error
+        crash_point("relay.after_sign")
+        return signed
 
     def _refused(
-        self,
-        uow: UnitOfWork,
-        row: Outgoing,
-        claim: Claim,
-        step: rules.NextStep,
-        refusal: SignerRefused,
-    ) -> None:
-        """A first attempt that is refused ends the row; a refused bump only ends the bumping."""
-        code = refusal.signer_code
+        self, uow: UnitOfWork, row: Row, step: rules.NextStep, refusal: SignerRefused
+    ) -> list[Row]:
+        """A first attempt that is refused ends the row; a refused bump only ends the bumping. Gives
+        the row if it ended.
+        """
+        code, claim = refusal.signer_code, row.claim
         log.warning("relay.refused", outgoing=str(row.id), code=code, reason=refusal.message)
         repository.mark_refused(uow, claim, step.attempt, refusal.message)
         is_market = code == "signer.fee_above_cap"
         self._wait(row, refusal.message, RETRY_SECONDS if is_market else PATIENT_SECONDS)
         if claim.raw or code in PASSING_REFUSALS:
-            return
-        if row.purpose == "hot_payment" and step.kind == "payload":
+            return []
+        if claim.outgoing.purpose == "hot_payment" and step.kind == "payload":
             # The key's nonce is taken if it was signed once and the answer was lost: then this is
             # signed, too, and nothing waits behind a gap. Else it is refused.
             fees = rules.replacing(claim.attempt(step.attempt).fees)
             repository.plan(uow, [(claim, step.attempt + 1, "cancel", fees)])
-            return
+            return []
         row.state = "failed"
-        _record(uow, row, "relay.refused", {"code": code})
-        self._tell(uow, [row])
+        _record_refused(uow, row, code)
+        return [row]
 
     def _broadcast(self, group: Group, numbers: Mapping[UUID, int]) -> None:
         """Hand the attempts to a node, each key's in the order of their nonces, and record it."""
@@ -250,7 +252,7 @@ class RelayLoop:
             len(order)
         )
         with self._unit(group, numbers) as (uow, rows):
-            new: list[Outgoing] = []
+            new: list[Row] = []
             done: list[tuple[Claim, int]] = []
             for row in rows:
                 claim, answer = group.pop(row.id), answers[row.id]
@@ -263,7 +265,7 @@ class RelayLoop:
                     row.state = "broadcast"
                     new.append(row)
             repository.mark_broadcast(uow, done)
-            self._tell(uow, new)
+            self._keep(uow, rows, tell=new)
 
     def _send(
         self, group: Group, numbers: Mapping[UUID, int], order: Sequence[UUID]
@@ -280,21 +282,21 @@ class RelayLoop:
                 answers |= dict(zip(which, sent, strict=True))
         return answers
 
-    def _sent(self, uow: UnitOfWork, row: Outgoing, answer: bytes | ChainError) -> None:
-        pause = timedelta(seconds=self._pace.rebroadcast_after_seconds)
-        row.lease_until, row.due_at, row.updated_at = None, uow.now + pause, uow.now
-        row.last_error = _SENTENCES.get(type(answer))
+    def _sent(self, uow: UnitOfWork, row: Row, answer: bytes | ChainError) -> None:
+        row.due_at = uow.now + timedelta(seconds=self._pace.rebroadcast_after_seconds)
+        row.last_error, row.changed = _SENTENCES.get(type(answer)), True
 
     def _defer(self, group: Group, which: Collection[UUID], error: Exception) -> None:
         """A part is away: nothing is known, so the rows wait and are tried again."""
         ids = list(which)
-        with self._unit(group, ids) as (_, rows):
+        with self._unit(group, ids) as (uow, rows):
             for row in rows:
                 self._wait_for(row, error)
+            self._keep(uow, rows)
         for one in ids:
             group.pop(one, None)
 
-    def _wait_for(self, row: Outgoing, error: Exception) -> None:
+    def _wait_for(self, row: Row, error: Exception) -> None:
         """A part is away, or a node said no."""
         sentence = error.message if isinstance(error, StrongroomError) else str(error)
         kind = error.code if isinstance(error, ChainError) else type(error).__name__
@@ -302,15 +304,14 @@ class RelayLoop:
         counter("strongroom_relay_waits_total", "Rows put back.", ("code",)).labels(kind).inc()
         self._wait(row, sentence, PATIENT_SECONDS if _not_now(error) else RETRY_SECONDS)
 
-    def _wait(self, row: Outgoing, sentence: str, seconds: int = RETRY_SECONDS) -> None:
-        now = self._database.clock.now()
-        row.lease_until, row.due_at = None, now + timedelta(seconds=seconds)
-        row.last_error, row.updated_at = sentence, now
+    def _wait(self, row: Row, sentence: str, seconds: int = RETRY_SECONDS) -> None:
+        row.due_at = self._database.clock.now() + timedelta(seconds=seconds)
+        row.last_error, row.changed = sentence, True
 
     @contextmanager
     def _unit(
         self, group: Group, which: Collection[UUID]
-    ) -> Iterator[tuple[UnitOfWork, list[Outgoing]]]:
+    ) -> Iterator[tuple[UnitOfWork, list[Row]]]:
         """A unit with those rows that are still ours, locked; the others were taken over."""
         with self._database.unit(None, self._actor) as uow:
             rows = repository.lock_mine(uow, [group[one] for one in which])
@@ -318,10 +319,11 @@ class RelayLoop:
                 del group[lost]
             yield uow, rows
 
-    def _tell(self, uow: UnitOfWork, rows: Sequence[Outgoing]) -> None:
-        uow.session.flush()
-        for row in rows:
-            uow.request_id = row.request_id
+    def _keep(self, uow: UnitOfWork, rows: Sequence[Row], *, tell: Sequence[Row] = ()) -> None:
+        """Write what changed, then tell the rooms above of some of it."""
+        repository.write(uow, [row for row in rows if row.changed])
+        for row in tell:
+            uow.request_id = row.claim.outgoing.request_id
             for observer in self._observers:
                 observer.on_changed(uow, row.view())
 
@@ -349,28 +351,28 @@ def _not_now(error: Exception) -> bool:
     return isinstance(error, StrongroomError) and "signer_code" in error.detail
 
 
-def _signed(uow: UnitOfWork, row: Outgoing, signed: SignedAttempt) -> None:
+def _signed(row: Row, signed: SignedAttempt) -> None:
     row.sender, row.nonce = signed.sender, signed.nonce
+    row.last_error, row.changed = None, True
     if row.state == "queued":
         row.state = "signed"
-    row.last_error, row.updated_at = None, uow.now
 
 
-def _record_signed(uow: UnitOfWork, stored: Sequence[tuple[Claim, int, SignedAttempt]]) -> None:
+def _record_signed(uow: UnitOfWork, stored: Sequence[tuple[Row, int, SignedAttempt]]) -> None:
     """One record an organisation, which names each attempt: rows of a record are postings only."""
     of: dict[UUID, list[dict[str, object]]] = {}
-    for claim, number, signed in stored:
-        row = claim.outgoing
-        uow.request_id = row.request_id
-        of.setdefault(row.organisation_id, []).append(
+    for row, number, signed in stored:
+        one = row.claim.outgoing
+        uow.request_id = one.request_id
+        of.setdefault(one.organisation_id, []).append(
             {
-                "outgoing": str(row.id),
-                "purpose": row.purpose,
-                "ref": to_hex(row.ref),
+                "outgoing": str(one.id),
+                "purpose": one.purpose,
+                "ref": to_hex(one.ref),
                 "nonce": signed.nonce,
                 "attempt": number,
                 "hash": to_hex(signed.hash),
-                "request_id": row.request_id,
+                "request_id": one.request_id,
             }
         )
     for owner, rows in sorted(of.items()):
@@ -379,7 +381,8 @@ def _record_signed(uow: UnitOfWork, stored: Sequence[tuple[Claim, int, SignedAtt
         auditlog.append(uow, "relay.signed", subject, body, organisation_id=owner)
 
 
-def _record(uow: UnitOfWork, row: Outgoing, action: str, more: dict[str, object]) -> None:
-    uow.request_id = row.request_id
-    body = {"purpose": row.purpose, "ref": to_hex(row.ref), "nonce": row.nonce, **more}
-    auditlog.append(uow, action, str(row.id), body, organisation_id=row.organisation_id)
+def _record_refused(uow: UnitOfWork, row: Row, code: str) -> None:
+    one = row.claim.outgoing
+    uow.request_id = one.request_id
+    body = {"purpose": one.purpose, "ref": to_hex(one.ref), "nonce": row.nonce, "code": code}
+    auditlog.append(uow, "relay.refused", str(one.id), body, organisation_id=one.organisation_id)
