@@ -5,6 +5,7 @@ A seed decides what happens; `--steps` makes a failing one shorter.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 FAULT_SEEDS = 10
 # From so many seeds on, a bar says how far it is.
 BAR_FROM = 50
+# A seed in the pipe from which the processes take theirs; all of them fit into its 64 KiB.
+SEED_BYTES = 8
+SEEDS_MAX = 8_000
 
 
 def main() -> int:
@@ -32,8 +36,10 @@ def main() -> int:
     if options.jobs > 1:
         return share(options.start, options.seeds, options.jobs, steps)
     begun, bad, done = time.monotonic(), 0, 0
-    seeds = range(options.start, options.start + options.seeds)
-    for outcome in with_bar(run_seeds(seeds, steps=steps), len(seeds)):
+    seeds: Iterable[int] = range(options.start, options.start + options.seeds)
+    if options.seeds_from is not None:
+        seeds = taken(options.seeds_from)
+    for outcome in with_bar(run_seeds(seeds, steps=steps), options.seeds):
         print(outcome, flush=True)
         tell(outcome, plan=options.plan)
         done, bad = done + 1, bad + (not outcome.good)
@@ -42,18 +48,31 @@ def main() -> int:
 
 
 def share(start: int, seeds: int, jobs: int, steps: int) -> int:
-    """Give each of some processes a part of the seeds; return 0 only when all were good."""
-    begun, each = time.monotonic(), -(-seeds // jobs)
-    command = [sys.executable, "-m", "verbs.sim", "--steps", str(steps)]
-    parts = [
-        subprocess.Popen([*command, "--start", str(first), "--seeds", str(min(each, last - first))])
-        for last in [start + seeds]
-        for first in range(start, last, each)
-    ]
+    """Some processes take seeds as they get on; return 0 only when all were good."""
+    begun = time.monotonic()
+    out = supply(range(start, start + seeds))
+    command = [sys.executable, "-m", "verbs.sim", "--steps", str(steps), "--seeds-from", str(out)]
+    parts = [subprocess.Popen(command, pass_fds=[out]) for _ in range(min(jobs, seeds))]
+    os.close(out)
     bad = sum(part.wait() != 0 for part in parts)
     print(f"{seeds} seeds in {len(parts)} processes, {bad} of them with broken seeds, "
           f"{time.monotonic() - begun:.0f} s")  # fmt: skip
     return 1 if bad else 0
+
+
+def supply(seeds: Iterable[int]) -> int:
+    """A pipe that holds these seeds and ends after them; gives the end to read from."""
+    out, into = os.pipe()
+    with os.fdopen(into, "wb") as pipe:
+        for seed in seeds:
+            pipe.write(seed.to_bytes(SEED_BYTES, "big"))
+    return out
+
+
+def taken(pipe: int) -> Iterator[int]:
+    """The seeds that nobody else has taken: so few bytes are read from a pipe all or not at all."""
+    while found := os.read(pipe, SEED_BYTES):
+        yield int.from_bytes(found, "big")
 
 
 def plant(names: Sequence[str], start: int, steps: int) -> int:
@@ -107,12 +126,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10, help="how many (10)")
     parser.add_argument("--start", type=int, default=1, help="the first seed (1)")
     parser.add_argument("--jobs", type=int, default=1, help="processes, each a world of its own")
+    parser.add_argument("--seeds-from", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--steps", type=int, help="only so many lines of each plan")
     parser.add_argument("--plan", action="store_true", help="print each seed's plan")
     parser.add_argument(
         "--faults", nargs="*", metavar="NAME", help="plant faults, all or these; each must be found"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.seeds > SEEDS_MAX:
+        parser.error(f"at most {SEEDS_MAX} seeds at a time, not {options.seeds}")
+    return options
 
 
 if __name__ == "__main__":

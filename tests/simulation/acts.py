@@ -23,6 +23,9 @@ CALM_GWEI = 1
 LONG_SECONDS = 20 * 86_400
 MAX_FEE_WEI = 10**16
 HOLD_ORDERS = 12
+BOOKED_SECONDS = 0.6
+AT_WORK_SECONDS = 0.3
+LOOK_SECONDS = 0.005
 CANCEL_REASON = "no longer needed"
 
 
@@ -55,6 +58,9 @@ class Scene:
         self.first_height = self.world.chain.height()
         self.payers = self.world.chain.accounts()[FIRST_PAYER:]
         self.supplier_before = self.supplier()
+        (self.first_move,) = self.world.rows("SELECT coalesce(max(id), 0) FROM simulation_cursor")[
+            0
+        ]
 
     def supplier(self) -> dict[str, int]:
         """What the supplier holds, by the chain's own word."""
@@ -176,12 +182,17 @@ def _mine(scene: Scene, values: dict[str, Any]) -> None:
 
 
 def _reorg(scene: Scene, values: dict[str, Any]) -> None:
-    scene.world.chain.mine()
-    time.sleep(values["seen_ms"] / 1_000)
+    height = scene.world.chain.mine()
+    if values["booked"]:
+        _until(lambda: _height(scene.world) >= height, BOOKED_SECONDS)
+    else:
+        time.sleep(values["seen_ms"] / 1_000)
     forks.reorganise(scene.world, values["depth"], values["fate"])
 
 
 def _kill(scene: Scene, values: dict[str, Any]) -> None:
+    if values["at_work"]:
+        _until(lambda: _is_at_work(scene.world, values["role"]), AT_WORK_SECONDS)
     scene.staff.restart(values["role"])
 
 
@@ -212,6 +223,8 @@ def _spike(scene: Scene, values: dict[str, Any]) -> None:
 
 
 def _disconnect(scene: Scene, values: dict[str, Any]) -> None:
+    if values["at_work"]:
+        _until(lambda: _is_at_work(scene.world, values["role"]), AT_WORK_SECONDS)
     scene.world.rows(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE usename = %s AND datname = current_database()",
@@ -223,9 +236,11 @@ def _later(scene: Scene, _: dict[str, Any]) -> None:
     time_passes(scene.world)
 
 
-def _twin(scene: Scene, _: dict[str, Any]) -> None:
-    witnesses = scene.staff.running["indexer"][0].environment["STRONGROOM_RPC_AGREE"]
-    scene.staff.start(scene.world.orders("twin", witnesses=int(witnesses)))
+def _twin(scene: Scene, values: dict[str, Any]) -> None:
+    leader, _ = scene.staff.running["indexer"]
+    witnesses = int(leader.environment["STRONGROOM_RPC_AGREE"])
+    scene.world.proxies["twin"].set(**values)
+    scene.staff.start(scene.world.orders("twin", witnesses=witnesses, fault=leader.fault))
 
 
 def _fork(scene: Scene, values: dict[str, Any]) -> None:
@@ -235,6 +250,31 @@ def _fork(scene: Scene, values: dict[str, Any]) -> None:
         scene.world.proxies["indexer"].set(0)
     # What that node called final must stay: nothing is reorganised below finality here.
     scene.world.chain.mine(values["blocks"])
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait for it, and not longer than this."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+
+
+def _height(world: World) -> int:
+    return int(world.rows("SELECT height FROM chain_cursor")[0][0])
+
+
+def _is_at_work(world: World, role: str) -> bool:
+    """Whether a process of this role has something in its hands just now."""
+    if role == "indexer":
+        return _height(world) < world.chain.height()
+    if role == "screener":
+        return bool(world.rows("SELECT 1 FROM screening_request WHERE lease_until > now() LIMIT 1"))
+    tables = ("outbox",) if role in ("office", "worker") else ("outgoing", "withdrawal")
+    over = {"outbox": "AND done_at IS NULL"}
+    return any(
+        world.rows(f"SELECT 1 FROM {name} WHERE lease_until > now() {over.get(name, '')} LIMIT 1")
+        for name in tables
+    )
 
 
 def base_fee(world: World, gwei: int) -> None:

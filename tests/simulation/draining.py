@@ -6,10 +6,14 @@ from typing import Any
 from strongroom.workers.jobs import jobs
 from tests.simulation.acts import CALM_GWEI, Scene, base_fee, time_passes
 
+LOOK_SECONDS = 0.05
 BLOCK_SECONDS = 0.1
 HASTE_SECONDS = 20.0
+SLOW_BLOCK_SECONDS = 1.0
 LATER_SECONDS = 1.0
 DRAIN_SECONDS = 150.0
+STUCK_SECONDS = 40.0
+"""Nothing at all has moved for so long: nothing will."""
 FINAL_BEHIND = 2
 
 # Beat's jobs come every few seconds: one that is new says nothing.
@@ -40,10 +44,18 @@ _QUEUES = {
     ),
 }
 _LOG = "records that are not sequenced"
+# What changes with each thing that gets on; leases and claims, which come and go, are left out.
+_PROGRESS = (
+    "SELECT (SELECT array_agg(state ORDER BY id) FROM outgoing"
+    "        WHERE state NOT IN ('finalized', 'failed', 'cancelled')),"
+    " (SELECT count(*) FROM outgoing), (SELECT count(*) FROM outgoing_attempt),"
+    " (SELECT count(*) FROM withdrawal_transition), (SELECT count(*) FROM deposit_transition),"
+    f" (SELECT count(*) FROM outbox WHERE done_at IS NULL AND NOT topic = ANY('{{{_PERIODIC}}}'))"
+)
 
 
 class NotDrained(Exception):
-    """Something still waits; the text says what."""
+    """Something still waits, or will never go on; the text says what."""
 
 
 def drain(scene: Scene) -> None:
@@ -53,8 +65,9 @@ def drain(scene: Scene) -> None:
         proxy.set(0)
     staff.kill("twin")
     base_fee(world, CALM_GWEI)
-    begun = later = block = time.monotonic()
+    begun = later = block = moved = time.monotonic()
     (newest,) = world.rows("SELECT coalesce(max(id), 0) FROM log_pending")[0]
+    progress = world.rows(_PROGRESS)
     while True:
         staff.tend()
         world.tend_signer()
@@ -63,16 +76,30 @@ def drain(scene: Scene) -> None:
         scene.waited |= dict.fromkeys(left, time.monotonic() - begun)
         if not left and _at_rest(scene):
             return
-        if time.monotonic() > begun + DRAIN_SECONDS:
-            raise NotDrained(f"after {DRAIN_SECONDS:.0f} seconds: {_told(left | _where(scene))}")
-        if time.monotonic() > later:
+        now = time.monotonic()
+        _check_hope(scene)
+        if (found := world.rows(_PROGRESS)) != progress:
+            progress, moved = found, now
+        if now > min(begun + DRAIN_SECONDS, moved + STUCK_SECONDS):
+            raise NotDrained(f"after {now - begun:.0f} seconds: {_told(left | _where(scene))}")
+        if now > later:
             time_passes(world)
-            later = time.monotonic() + LATER_SECONDS
-        if left and time.monotonic() > block:
+            later = now + LATER_SECONDS
+        if left and now > block:
             world.chain.mine()
             # The node keeps some hundred states: what takes long must not outlive them.
-            block = time.monotonic() + (0 if time.monotonic() < begun + HASTE_SECONDS else 1)
-        time.sleep(BLOCK_SECONDS)
+            block = now + (BLOCK_SECONDS if now < begun + HASTE_SECONDS else SLOW_BLOCK_SECONDS)
+        time.sleep(LOOK_SECONDS)
+
+
+def _check_hope(scene: Scene) -> None:
+    """Raises NotDrained where only people could let it go on: nothing here gives them a reason."""
+    frozen = scene.world.rows("SELECT custody_code, asset, reason FROM custody_freeze LIMIT 5")
+    if frozen:
+        raise NotDrained(f"frozen: {frozen}")
+    (cursor,) = _where(scene)["cursor"]
+    if cursor[2] is not None:
+        raise NotDrained(f"the indexer has halted: {cursor[2]}")
 
 
 def waiting(scene: Scene, newest_record: int) -> dict[str, list[tuple[Any, ...]]]:

@@ -29,14 +29,20 @@ OFFICE_POINTS: Final = (
     "worker.handled", "outbox.claimed", "screener.claimed", "commit.before", "commit.after",
 )  # fmt: skip
 SIGNER_POINTS: Final = ("sign.before_journal", "sign.after_journal", "sign.after_sign")
+BOOKED: Final = 0.5
+SEEN_MS: Final = 150
+AT_WORK: Final = 0.7
 POINTS: Final = {"indexer": INDEXER_POINTS, "relay": RELAY_POINTS, "office": OFFICE_POINTS}
 NODE_FAULTS: Final[tuple[tuple[str, float], ...]] = (
     ("delay", 0.5), ("refuse", 0.2), ("drop", 0.2), ("drop_after", 0.3), ("duplicate", 0.5),
     ("truncate", 0.2), ("garbage", 0.2), ("lose", 0.2), ("reorder", 0.9), ("null", 0.2),
-    ("error", 0.2), ("lag_blocks", 1), ("lag_blocks", 2), ("range_max", 3), ("result_max", 1),
-    ("batch_max", 2), ("dead", 1),
+    ("error", 0.2), ("lag_blocks", 1), ("lag_blocks", 2), ("lag_blocks", 4), ("range_max", 3),
+    ("result_max", 1), ("batch_max", 2), ("dead", 1),
 )  # fmt: skip
 PATIENCE_MS: Final = 180
+PASSES: Final = (1, 2, 3)
+COMMITS: Final = (1, 2, 3, 5, 8, 13, 21, 34)
+"""A process commits often, and mostly nothing: it dies at one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +131,26 @@ def _batch(draw: random.Random) -> dict[str, Any]:
 
 def _reorg(draw: random.Random) -> dict[str, Any]:
     """`fate` decides, transaction by transaction: stays, comes a block later, or is forgotten; the
-    block that leaves has stood for `seen_ms`, long enough to be booked, or not.
+    block that leaves was booked before, or has stood for `seen_ms` and may be booked or not.
     """
     return {
         "depth": draw.choice((1, 1, 2)),
-        "seen_ms": draw.randrange(500),
+        "booked": draw.random() < BOOKED,
+        "seen_ms": draw.randrange(SEEN_MS),
         "fate": draw.getrandbits(32),
     }
 
 
 def _kill(draw: random.Random) -> dict[str, Any]:
-    return {"role": draw.choice(("indexer", "relay", "relay", "office", "crew"))}
+    """`at_work`: as soon as it is seen to have something in its hands; else whatever it does."""
+    role = draw.choice(("indexer", "relay", "relay", "office", "office", "crew"))
+    return {"role": role, "at_work": draw.random() < AT_WORK}
 
 
 def _crash(draw: random.Random) -> dict[str, Any]:
     role = draw.choice(("indexer", "relay", "relay", "office"))
-    return {"role": role, "at": f"{draw.choice(POINTS[role])}:{draw.randrange(1, 4)}"}
+    point = draw.choice(POINTS[role])
+    return {"role": role, "at": f"{point}:{draw.choice(COMMITS if 'commit' in point else PASSES)}"}
 
 
 def _signer(draw: random.Random) -> dict[str, Any]:
@@ -149,7 +159,12 @@ def _signer(draw: random.Random) -> dict[str, Any]:
 
 def _faults(draw: random.Random) -> dict[str, Any]:
     kind, most = draw.choice(NODE_FAULTS)
-    return {"of": draw.choice(("indexer", "indexer", "witness", "relay")), kind: most}
+    return {"of": draw.choice(("indexer", "indexer", "witness", "relay", "twin")), kind: most}
+
+
+def _twin(draw: random.Random) -> dict[str, Any]:
+    """Its node is its own: slower than the other indexer's, behind it, or as good."""
+    return {"delay": draw.choice((0, 0.9)), "lag_blocks": draw.choice((0, 0, 1, 2))}
 
 
 def _spike(draw: random.Random) -> dict[str, Any]:
@@ -165,7 +180,8 @@ def _which(draw: random.Random) -> dict[str, Any]:
 
 
 def _role(draw: random.Random) -> dict[str, Any]:
-    return {"role": draw.choice(("indexer", "relay", "worker", "screener"))}
+    role = draw.choice(("indexer", "relay", "worker", "screener"))
+    return {"role": role, "at_work": draw.random() < AT_WORK}
 
 
 def _blocks(draw: random.Random) -> dict[str, Any]:
@@ -183,7 +199,7 @@ STEP_KINDS: Final[dict[str, tuple[int, Callable[[random.Random], dict[str, Any]]
     "cancel": (5, _which),
     "mine": (20, _blocks),
     "reorg": (12, _reorg),
-    "kill": (7, _kill),
+    "kill": (8, _kill),
     "crash": (9, _crash),
     "signer": (2, _signer),
     "faults": (9, _faults),
@@ -192,7 +208,7 @@ STEP_KINDS: Final[dict[str, tuple[int, Callable[[random.Random], dict[str, Any]]
     "spike": (3, _spike),
     "disconnect": (4, _role),
     "later": (5, _nothing),
-    "twin": (3, _nothing),
+    "twin": (4, _twin),
     "fork": (2, _fork),
 }
 """What may happen, how often in relation, and with which values.

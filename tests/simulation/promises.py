@@ -2,7 +2,8 @@
 
 1 one payment per intent · 2 no nonce with two intents · 3 the books are what the chain holds, at
 each final block · 4 every credited deposit is on the canonical chain, and every payment to us is
-credited once · 5 the queue drains (draining.py) · 6 journal, audit chain and books are whole.
+credited once · 5 the queue drains (draining.py) · 6 journal, audit chain and books are whole · 7
+what stands on the chain is never taken back, and the cursor goes back only with a block that left.
 """
 
 import hashlib
@@ -149,6 +150,34 @@ def books_and_log_are_whole(scene: Scene) -> Iterator[str]:
         yield from verification.broken(uow)
 
 
+def what_stands_stays(scene: Scene) -> Iterator[str]:
+    """No block of the chain was ever orphaned: a node that is behind is no other chain."""
+    orphaned = scene.world.rows(
+        "SELECT height, block_hash, orphaned_at FROM chain_block"
+        " WHERE orphaned_at IS NOT NULL AND height > %s",
+        scene.first_height,
+    )
+    hashes = {block["hash"] for block in _blocks(scene)}
+    for height, block_hash, moment in orphaned:
+        if "0x" + block_hash.hex() in hashes:
+            yield f"block {height} was taken back at {moment}, and stands on the chain"
+
+
+def the_cursor_goes_on(scene: Scene) -> Iterator[str]:
+    """Back only in the unit of work that takes its block back; finality never."""
+    moves = scene.world.rows(
+        "SELECT m.from_height, m.to_height, m.from_final, m.to_final, EXISTS"
+        " (SELECT FROM chain_block AS b WHERE b.block_hash = m.from_hash"
+        "  AND b.orphaned_at = m.moved_at) FROM simulation_cursor AS m WHERE id > %s ORDER BY id",
+        scene.first_move,
+    )
+    for from_height, to_height, from_final, to_final, left in moves:
+        if to_final < from_final:
+            yield f"finality went from block {from_final} back to {to_final}"
+        if to_height < from_height and not left:
+            yield f"the cursor went from {from_height} back to {to_height}; no block had left"
+
+
 def journal_is_whole(scene: Scene) -> Iterator[str]:
     """Every receipt of the signer's journal has the hash of the one before, and none is missing."""
     place = scene.world.house.folder / "signer" / "journal.sqlite"
@@ -169,6 +198,8 @@ PROMISES: Sequence[Callable[[Scene], Iterator[str]]] = (
     books_are_the_chain,
     deposits_are_on_the_chain,
     books_and_log_are_whole,
+    what_stands_stays,
+    the_cursor_goes_on,
     journal_is_whole,
 )
 

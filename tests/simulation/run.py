@@ -1,7 +1,7 @@
 """Seeds, one after the other, on a world that stays warm."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tests.simulation import draining, promises
@@ -41,18 +41,20 @@ class Outcome:
 
 
 def run_seeds(
-    seeds: Sequence[int], *, steps: int = STEPS, fault: str | None = None
+    seeds: Iterable[int], *, steps: int = STEPS, fault: str | None = None
 ) -> Iterator[Outcome]:
-    """Each seed's outcome as it comes; a world that a seed broke is thrown away."""
-    waiting = list(seeds)
-    while waiting:
+    """Each seed's outcome as it comes; a world that a seed broke is thrown away. Seeds are taken
+    one by one, so that several processes may take theirs from one supply.
+    """
+    supply = iter(seeds)
+    seed = next(supply, None)
+    while seed is not None:
         with opened_world() as world:
             for _ in range(WORLD_SEEDS):
-                if not waiting:
-                    return
-                outcome = run_seed(world, make_plan(waiting.pop(0), steps), fault)
+                outcome = run_seed(world, make_plan(seed, steps), fault)
                 yield outcome
-                if not outcome.good:
+                seed = next(supply, None)
+                if seed is None or not outcome.good:
                     break
 
 
@@ -66,10 +68,11 @@ def run_seed(world: World, plan: Plan, fault: str | None = None) -> Outcome:
         _open(world, staff, plan, fault)
         for step in plan.steps:
             scene.do(step)
-            time.sleep(step.pause_ms / 1_000)
+            done = time.monotonic()
             staff.tend()
             world.tend_signer()
             scene.tend()
+            time.sleep(max(0.0, done + step.pause_ms / 1_000 - time.monotonic()))
         draining.drain(scene)
     except (draining.NotDrained, DiedByItself) as error:
         broken.append(f"{type(error).__name__}: {error}")

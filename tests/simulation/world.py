@@ -38,9 +38,26 @@ from tests.simulation.roles import Orders
 
 DEPOSIT_ADDRESSES = 4
 FIRST_PAYER = 2
-NODES = ("indexer", "witness", "relay")
+NODES = ("indexer", "witness", "relay", "twin")
 FLOAT = {TUSD: 2_000 * 10**6, ETH: 2 * 10**18}
 PAYERS_UNITS = 10**13
+# Each write that takes the cursor back is kept, as the database saw it: promises.py judges it.
+WATCH_CURSOR = """
+CREATE TABLE simulation_cursor (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, moved_at timestamptz,
+    from_height bigint, from_hash bytea, to_height bigint, from_final bigint, to_final bigint);
+CREATE FUNCTION simulation_cursor_moved() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.simulation_cursor
+        (moved_at, from_height, from_hash, to_height, from_final, to_final)
+    VALUES (NEW.updated_at, OLD.height, OLD.block_hash, NEW.height, OLD.finalized_height,
+            NEW.finalized_height);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER simulation_cursor_moved AFTER UPDATE ON chain_cursor
+    FOR EACH ROW WHEN (NEW.height < OLD.height OR NEW.finalized_height < OLD.finalized_height)
+    EXECUTE FUNCTION simulation_cursor_moved();
+"""
 # Hand-assembled (see tests/factories/chain_stage.py): forward the value to the first word's
 # address; the same and revert; call the first word's address with the second and swallow its end.
 FORWARD = "5f5f5f5f345f355af100"
@@ -107,11 +124,13 @@ class World:
         """The orders of a process."""
         of = {"twin": "indexer", "stand-by": "relay", "crew": "relay", "office": "worker"}
         environment = self.house.environment(of.get(role, role))
-        nodes = NODES[:witnesses] if role in ("indexer", "twin") else ("relay",)
+        own = {"indexer": "indexer", "twin": "twin"}.get(role, "relay")
+        reads = role in ("indexer", "twin") and witnesses > 1
+        nodes = (own, "witness") if reads else (own,)
         urls = ",".join(self.proxies[name].url for name in nodes)
         environment |= {
             "STRONGROOM_RPC_URLS": urls,
-            "STRONGROOM_RPC_AGREE": str(witnesses if len(nodes) > 1 else 1),
+            "STRONGROOM_RPC_AGREE": str(len(nodes)),
         }
         bases = ("worker", "relay", "screener")
         return Orders(
@@ -158,6 +177,7 @@ def opened_world() -> Iterator[World]:
                 name: stack.enter_context(faulty_node(chain.url, fork, seed=1)) for name in NODES
             }
             world = World(stage, folder, proxies, fork_port, signer)
+            world.rows(WATCH_CURSOR)
             _furnish(world)
             stage.close()
             stage = None

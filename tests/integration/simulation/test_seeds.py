@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.factories.parts.place import REPOSITORY
 from tests.simulation.plan import POINTS, STEP_KINDS, make_plan
+from verbs.sim import SEEDS_MAX, supply, taken
 
 SEEDS = 10
 SECONDS_MAX = 600
@@ -30,6 +32,14 @@ def test_ten_seeds_keep_every_promise():
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2_000:]
     assert done.stdout.count("  ok ") == SEEDS
+
+
+def test_processes_that_share_seeds_take_each_of_them_once():
+    seeds, out = [*range(1, 500), SEEDS_MAX], supply([*range(1, 500), SEEDS_MAX])
+    with ThreadPoolExecutor(4) as threads:
+        taken_by = list(threads.map(lambda _: list(taken(out)), range(4)))
+    os.close(out)
+    assert sorted(seed for part in taken_by for seed in part) == seeds
 
 
 def test_a_seed_is_a_plan_and_fewer_steps_are_its_beginning():
