@@ -86,27 +86,39 @@ class BlockView:
         return f"{self.chain_id}:{self.hash.hex()}:{self.sighting}"
 
 
-class BlockSink(Protocol[PostingT_co]):
-    """A room that books what blocks bring. Each method returns the postings, none when nothing."""
+Reached = Literal["seen", "confirmed", "finalized"]
+"""How far blocks come in the unit that brings them."""
 
-    def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[PostingT_co]:
-        """The block is deep enough to be booked. Called once a sighting."""
+
+class BlockSink(Protocol[PostingT_co]):
+    """A room that books what blocks bring: many blocks a call, lowest first, so that it asks and
+    writes once for all of them. It returns one list of postings a block, in their order.
+    """
+
+    def on_confirmed(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[PostingT_co]]:
+        """The blocks are deep enough to be booked. Called once a sighting."""
         ...
 
-    def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[PostingT_co]:
-        """The block can't be undone any more. Always after on_confirmed."""
+    def on_finalized(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[PostingT_co]]:
+        """The blocks can't be undone any more. Always after on_confirmed."""
         ...
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[PostingT_co]:
-        """The block left the chain after on_confirmed: reverse what it booked."""
+        """The block left the chain after on_confirmed: reverse what it booked. Newest first."""
         ...
 
 
 class SeenSink(Protocol):
     """A room that also wants to know of blocks before they are confirmed. It books nothing yet."""
 
-    def on_seen(self, uow: UnitOfWork, block: BlockView) -> None:
-        """The block is part of the chain as of now."""
+    def on_seen(self, uow: UnitOfWork, blocks: Sequence[BlockView], reached: Reached) -> None:
+        """The blocks are part of the chain as of now. `reached`: what they will be told to be in
+        this same unit, so that rows can be written in their end state at once.
+        """
         ...
 
     def on_unseen(self, uow: UnitOfWork, block: BlockView) -> None:

@@ -5,7 +5,7 @@ that `number` counts the subject's events without a gap in the order in which th
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -58,15 +58,19 @@ def announce(uow: UnitOfWork, events: Sequence[Event]) -> None:
 
 def listening(uow: UnitOfWork, events: Sequence[Event]) -> list[Event]:
     """Those events whose organisation has a webhook."""
-    if not events:
-        return []
-    owners = arrays.uuids({event.organisation_id for event in events})
+    there = listeners(uow, {event.organisation_id for event in events})
+    return [event for event in events if event.organisation_id in there]
+
+
+def listeners(uow: UnitOfWork, organisations: Collection[UUID]) -> set[UUID]:
+    """Those organisations that have a webhook."""
+    if not organisations:
+        return set()
     found = uow.execute(
         "SELECT organisation_id FROM event_listener WHERE organisation_id = ANY(%s::uuid[])",
-        (owners,),
+        (arrays.uuids(organisations),),
     ).fetchall()
-    there = {row[0] for row in found}
-    return [event for event in events if event.organisation_id in there]
+    return {row[0] for row in found}
 
 
 _ANNOUNCE: Final = """

@@ -95,7 +95,10 @@ def _book(uow: UnitOfWork, rows: list[Deposit], assets: dict[bytes, str]) -> Non
         wanted = terms(standing, row.organisation_id, row.chain_id, row.asset, row.units)
         row.confirmations, row.level = wanted.confirmations, wanted.level
         row.awaits = wanted.why or None
-        postings += book_arrivals(uow, _block(uow, row), [row])
+        booked = repository.columns(row)
+        postings += book_arrivals(uow, [(_block(uow, row), booked)])
+        row.booking_key = booked["booking_key"]
+        row.screening_request_id = booked["screening_request_id"]
     reason = "The policy names its token now: booked to suspense; being screened."
     repository.add_transitions(uow, [repository.change(row, "unscreened", reason) for row in rows])
     open_accounts(uow, postings)

@@ -1,49 +1,112 @@
 """Rows of deposits: found, locked in order of their ids, and each change of state kept."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
 
-from strongroom.chain.ports import BlockView, Transfer
+from strongroom.chain.ports import BlockView
+from strongroom.db import rows as many
 from strongroom.db.database import UnitOfWork
-from strongroom.db.events import announce
+from strongroom.db.events import announce, listeners
 from strongroom.deposits.announcing import TOLD, event
-from strongroom.deposits.models import Deposit, DepositTransition
-from strongroom.deposits.terms import Terms
-from strongroom.wallets.types import Attribution, Watched
+from strongroom.deposits.models import Deposit
 
 DUST_MAX: Final = 50
 """Dust that one verdict looks at: a stranger who sends ever more of it slows nothing down."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A transfer to one of our addresses, with what it means there."""
-
-    transfer: Transfer
-    to: Watched
-    asset: str | None
-    whose: Attribution
-    terms: Terms
-
-
+Row = dict[str, Any]
+"""A deposit's columns as the block path writes and reads them: hundreds at once, so no objects."""
+_ROW: Final = {
+    "organisation_id": "uuid", "id": "uuid", "chain_id": "bigint", "height": "bigint",
+    "block_hash": "bytea", "sighting": "integer", "tx_hash": "bytea", "position": "integer",
+    "kind": "text", "token": "bytea", "asset": "text", "units": "numeric", "payer": "bytea",
+    "address": "bytea", "address_kind": "text", "custody_code": "text", "client_account": "text",
+    "customer_reference": "text", "confirmations": "integer", "level": "text", "awaits": "text",
+    "held": "text", "booking_key": "text", "screening_request_id": "uuid", "chain_state": "text",
+    "disposition": "text",
+}  # fmt: skip
+_CONFIRMED: Final = {
+    name: _ROW[name]
+    for name in ("organisation_id", "id", "booking_key", "screening_request_id", "held", "awaits")
+}
+_BLOCKS: Final = {"block_hash": "bytea", "sighting": "integer"}
+_SWEPT: Final = {
+    "organisation_id": "uuid", "address": "bytea", "asset": "text", "block_hash": "bytea",
+}  # fmt: skip
+_TRANSITION: Final = {
+    "organisation_id": "uuid", "id": "uuid", "deposit_id": "uuid", "state": "text",
+    "reason": "text",
+}  # fmt: skip
+_OF_D: Final = ", ".join(f"d.{name}" for name in _ROW)
+_LOCKED: Final = (
+    f"SELECT {_OF_D} FROM deposit AS d"  # noqa: S608 - own constants
+    f" JOIN {many.unnest(_BLOCKS)} ON (d.block_hash, d.sighting) = (r.block_hash, r.sighting)"
+    " WHERE d.chain_id = %s AND d.chain_state = %s"
+    " ORDER BY d.organisation_id, d.id FOR UPDATE OF d"
+)
 Change = tuple[Mapping[str, Any], str, str]
 """A deposit's columns (announcing.TOLD at least), its new state, and why."""
 
 
-def record(uow: UnitOfWork, block: BlockView, arrivals: Sequence[Arrival]) -> None:
-    """Store deposits as seen, once a block's appearance, by one statement."""
-    if not arrivals:
-        return
-    rows = [_columns(uow, block, arrival) for arrival in arrivals]
-    insertion = insert(Deposit).on_conflict_do_nothing().returning(Deposit.id)
-    added = set(uow.session.scalars(insertion, rows))
-    reason = f"In block {block.height}."
-    add_transitions(uow, [(row, "seen", reason) for row in rows if row["id"] in added])
+def record(uow: UnitOfWork, rows: Sequence[Row]) -> None:
+    """Store deposits in the state that their block has reached, once a block's appearance."""
+    uow.execute(
+        f"INSERT INTO deposit ({', '.join(_ROW)},"  # noqa: S608 - own constants
+        " seen_at, confirmed_at, finalized_at)"
+        f" SELECT {many.names(_ROW)}, %s, CASE WHEN r.chain_state <> 'seen' THEN %s END,"
+        " CASE WHEN r.chain_state = 'finalized' THEN %s END"
+        f" FROM {many.unnest(_ROW)}"
+        " ORDER BY r.chain_id, r.block_hash, r.sighting, r.tx_hash, r.position",
+        (uow.now, uow.now, uow.now, *many.parameters(_ROW, rows)),
+    )
+
+
+def of_blocks(uow: UnitOfWork, blocks: Sequence[BlockView], state: str) -> list[Row]:
+    """The deposits of these appearances of blocks in a chain state, locked, by block and id."""
+    if not blocks:
+        return []
+    found = uow.execute(_LOCKED, _of(blocks, state)).fetchall()
+    return _rows(found)
+
+
+def confirm(uow: UnitOfWork, rows: Sequence[Row]) -> None:
+    """These locked deposits are deep enough, and booked if they have a booking key."""
+    uow.execute(
+        "UPDATE deposit AS d SET chain_state = 'confirmed', confirmed_at = %s,"  # noqa: S608 - own
+        " booking_key = r.booking_key, screening_request_id = r.screening_request_id,"
+        f" held = r.held, awaits = r.awaits FROM {many.unnest(_CONFIRMED)}"
+        " WHERE (d.organisation_id, d.id) = (r.organisation_id, r.id)",
+        (uow.now, *many.parameters(_CONFIRMED, rows)),
+    )
+
+
+def finalize(uow: UnitOfWork, blocks: Sequence[BlockView]) -> list[Row]:
+    """The confirmed deposits of final blocks are final; gives them, by block and id."""
+    if not blocks:
+        return []
+    found = uow.execute(
+        f"WITH locked AS MATERIALIZED ({_LOCKED})"  # noqa: S608 - own constants
+        " UPDATE deposit AS d SET chain_state = 'finalized', finalized_at = %s FROM locked"
+        " WHERE (d.organisation_id, d.id) = (locked.organisation_id, locked.id)"
+        f" RETURNING {_OF_D}",
+        (*_of(blocks, "confirmed"), uow.now),
+    ).fetchall()
+    return _rows(found)
+
+
+def _of(blocks: Sequence[BlockView], state: str) -> tuple[Any, ...]:
+    given = [{"block_hash": block.hash, "sighting": block.sighting} for block in blocks]
+    return (*many.parameters(_BLOCKS, given), blocks[0].chain_id, state)
+
+
+def _rows(found: Sequence[Sequence[Any]]) -> list[Row]:
+    rows = [dict(zip(_ROW, row, strict=True)) for row in found]
+    for row in rows:
+        row["units"] = int(row["units"])
+    return sorted(rows, key=lambda row: (row["height"], row["organisation_id"], row["id"]))
 
 
 def of_block(uow: UnitOfWork, block: BlockView, *states: str) -> list[Deposit]:
@@ -109,12 +172,12 @@ def lock_with_dust(uow: UnitOfWork, deposit_id: UUID) -> list[Deposit]:
     )
 
 
-def booked_at(uow: UnitOfWork, block: BlockView, addresses: Sequence[bytes]) -> list[Deposit]:
-    """What came to these addresses on the chain of a block and is booked."""
+def booked_at(uow: UnitOfWork, chain_id: int, addresses: Collection[bytes]) -> list[Deposit]:
+    """What came to these addresses on a chain and is booked."""
     return list(
         uow.session.scalars(
             select(Deposit).where(
-                Deposit.chain_id == block.chain_id,
+                Deposit.chain_id == chain_id,
                 Deposit.address.in_(sorted(addresses)),
                 Deposit.chain_state.in_(("confirmed", "finalized")),
                 Deposit.asset.is_not(None),
@@ -123,22 +186,16 @@ def booked_at(uow: UnitOfWork, block: BlockView, addresses: Sequence[bytes]) -> 
     )
 
 
-def mark_swept(
-    uow: UnitOfWork, block: BlockView, organisation_id: UUID, address: bytes, asset: str
-) -> None:
-    """The planned deposits of an address and asset moved on in this block."""
-    uow.session.execute(
-        update(Deposit)
-        .where(
-            Deposit.organisation_id == organisation_id,
-            Deposit.chain_id == block.chain_id,
-            Deposit.address == address,
-            Deposit.asset == asset,
-            Deposit.sweep_id.is_not(None),
-            Deposit.swept_at.is_(None),
-        )
-        .values(swept_at=uow.now, swept_block_hash=block.hash)
-        .execution_options(synchronize_session=False)
+def mark_swept(uow: UnitOfWork, chain_id: int, swept: Sequence[Row]) -> None:
+    """The planned deposits of these organisation_id, address and asset moved on in block_hash."""
+    if not swept:
+        return
+    uow.execute(
+        "UPDATE deposit AS d SET swept_at = %s, swept_block_hash = r.block_hash"  # noqa: S608 - own
+        f" FROM {many.unnest(_SWEPT)}"
+        " WHERE (d.organisation_id, d.address, d.asset) = (r.organisation_id, r.address, r.asset)"
+        " AND d.chain_id = %s AND d.sweep_id IS NOT NULL AND d.swept_at IS NULL",
+        (uow.now, *many.parameters(_SWEPT, swept), chain_id),
     )
 
 
@@ -152,15 +209,22 @@ def unmark_swept(uow: UnitOfWork, block: BlockView) -> None:
     )
 
 
-def swept_in(uow: UnitOfWork, block: BlockView) -> list[Deposit]:
-    """The deposits that moved on in a block."""
-    return list(
-        uow.session.scalars(
-            select(Deposit)
-            .where(Deposit.chain_id == block.chain_id, Deposit.swept_block_hash == block.hash)
-            .order_by(Deposit.organisation_id, Deposit.id)
-        )
-    )
+def swept_in(uow: UnitOfWork, chain_id: int, swept: Sequence[Row]) -> list[Row]:
+    """The deposits that moved on by these moves, as in mark_swept; by block and id."""
+    if not swept:
+        return []
+    found = uow.execute(
+        f"SELECT {_OF_D} FROM deposit AS d JOIN {many.unnest(_SWEPT)}"  # noqa: S608 - own
+        " ON (d.organisation_id, d.address, d.asset, d.swept_block_hash)"
+        " = (r.organisation_id, r.address, r.asset, r.block_hash) WHERE d.chain_id = %s",
+        (*many.parameters(_SWEPT, swept), chain_id),
+    ).fetchall()
+    return _rows(found)
+
+
+def columns(deposit: Deposit) -> Row:
+    """The same deposit as the block path has it."""
+    return {name: getattr(deposit, name) for name in _ROW}
 
 
 def change(row: Deposit, state: str, reason: str) -> Change:
@@ -169,52 +233,24 @@ def change(row: Deposit, state: str, reason: str) -> Change:
 
 
 def add_transitions(uow: UnitOfWork, changes: Sequence[Change]) -> None:
-    """Keep changes of state, by one statement, and have them told."""
+    """Keep changes of state, in their order and by one statement, and have them told."""
     if not changes:
         return
-    uow.session.execute(
-        insert(DepositTransition),
-        [
-            {
-                "organisation_id": row["organisation_id"],
-                "id": uow.new_id(),
-                "deposit_id": row["id"],
-                "state": state,
-                "reason": reason,
-                "at": uow.now,
-            }
-            for row, state, reason in changes
-        ],
+    kept = [
+        {
+            "organisation_id": row["organisation_id"],
+            "id": uow.new_id(),
+            "deposit_id": row["id"],
+            "state": state,
+            "reason": reason,
+        }
+        for row, state, reason in changes
+    ]
+    uow.execute(
+        f"INSERT INTO deposit_transition ({', '.join(_TRANSITION)}, at)"  # noqa: S608 - own
+        f" SELECT {many.names(_TRANSITION)}, %s FROM {many.unnest(_TRANSITION)} ORDER BY r.place",
+        (uow.now, *many.parameters(_TRANSITION, kept)),
     )
-    found = [event(*one) for one in changes]
+    told = listeners(uow, {row["organisation_id"] for row, _, _ in changes})
+    found = [event(*one) for one in changes if one[0]["organisation_id"] in told]
     announce(uow, [one for one in found if one is not None])
-
-
-def _columns(uow: UnitOfWork, block: BlockView, arrival: Arrival) -> dict[str, Any]:
-    transfer, to = arrival.transfer, arrival.to
-    return {
-        "organisation_id": to.organisation_id,
-        "id": uow.new_id(),
-        "chain_id": block.chain_id,
-        "height": block.height,
-        "block_hash": block.hash,
-        "sighting": block.sighting,
-        "tx_hash": transfer.tx_hash,
-        "position": transfer.position,
-        "kind": transfer.kind,
-        "token": transfer.token,
-        "asset": arrival.asset,
-        "units": transfer.units,
-        "payer": transfer.sender,
-        "address": transfer.recipient,
-        "address_kind": to.kind,
-        "custody_code": to.custody_code,
-        "client_account": arrival.whose.client_account,
-        "customer_reference": arrival.whose.customer_reference,
-        "confirmations": arrival.terms.confirmations,
-        "level": arrival.terms.level,
-        "awaits": arrival.terms.why or None,
-        "chain_state": "seen",
-        "disposition": "unknown_token" if arrival.asset is None else "unscreened",
-        "seen_at": uow.now,
-    }

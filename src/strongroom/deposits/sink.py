@@ -6,14 +6,15 @@ they take back, so that no account passes below zero on the way.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
+from uuid import UUID
 
-from strongroom.chain.ports import BlockView, Transfer, TransferKind
+from strongroom.chain.ports import BlockView, Reached, Transfer
 from strongroom.db.database import UnitOfWork
 from strongroom.deposits import repository, reuse, rules, settings
 from strongroom.deposits.models import Deposit
-from strongroom.deposits.repository import Arrival, Change
-from strongroom.deposits.terms import NO_TERMS, terms
+from strongroom.deposits.repository import Change, Row
+from strongroom.deposits.terms import NO_TERMS, Terms, terms
 from strongroom.kit.check import check
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef, Posting
@@ -21,10 +22,12 @@ from strongroom.relay import service as relay
 from strongroom.screening import service as screening
 from strongroom.screening.types import DepositFacts
 from strongroom.wallets import service as wallets
-from strongroom.wallets.types import AddressKind, Attribution, Watched
+from strongroom.wallets.types import Attribution, Watched
 
 TOPIC: Final = "deposits.settle"
 _TREASURY: Final = Attribution(wallets.TREASURY, None, "credit")
+_Key = tuple[bytes, int]
+"""An appearance of a block: its hash and sighting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,16 @@ class _Context:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """What a transfer to one of our addresses means there."""
+
+    to: Watched
+    asset: str | None
+    whose: Attribution
+    terms: Terms
+
+
 class DepositSink:
     """The deposits' BlockSink and SeenSink (it must be both); last in the list."""
 
@@ -72,57 +85,85 @@ class DepositSink:
         """One chain's deposits."""
         self._chain_id = chain_id
         self._unit: UnitOfWork | None = None
-        self._contexts: dict[BlockView, _Context] = {}
+        self._contexts: dict[_Key, _Context] = {}
+        self._fresh: dict[_Key, list[Posting]] = {}
+        """Blocks whose deposits this unit has written in their end state, and their postings."""
 
-    def on_seen(self, uow: UnitOfWork, block: BlockView) -> None:
-        """Keep what came in, before anything is booked."""
-        self._record(uow, block, self._context(uow, block))
+    def on_seen(self, uow: UnitOfWork, blocks: Sequence[BlockView], reached: Reached) -> None:
+        """Keep what came in. What is booked in this same unit is written so, and screened."""
+        context = self._context(uow, blocks)
+        arrived = self._arrived(uow, blocks, context, reached)
+        rows = [row for _, row in arrived]
+        changes: list[Change] = [(dict(row), "seen", f"In block {row['height']}.") for row in rows]
+        if reached != "seen":
+            self._fresh |= {_key(block): [] for block in blocks}
+            changes += self._book(uow, arrived)
+        if reached == "finalized":
+            changes += [_finalized(row) for row in rows]
+        if rows:
+            repository.record(uow, rows)
+            repository.add_transitions(uow, changes)
 
     def on_unseen(self, uow: UnitOfWork, block: BlockView) -> None:
         """The block left before it was booked: nothing to reverse."""
         _orphan(uow, repository.of_block(uow, block, "seen"))
         uow.session.flush()
 
-    def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_confirmed(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """Book what came in to suspense and ask screening; book sweeps; book gas money."""
-        context = self._context(uow, block)
-        rows = repository.of_block(uow, block, "seen")
-        reuse.hold(uow, block, rows)
-        arrivals = book_arrivals(uow, block, [row for row in rows if row.asset is not None])
-        for row in rows:
-            row.chain_state, row.confirmed_at = "confirmed", uow.now
-        repository.add_transitions(uow, [_confirmed(block, row) for row in rows])
-        for transfer, posting, asset in context.moves(block, "sweep"):
-            repository.mark_swept(uow, block, posting.organisation_id, transfer.sender, asset)
-        uow.session.flush()
-        moves = [posting for _, posting, _ in context.moves(block, "sweep", "feed")]
-        postings = [*arrivals, *moves, *context.fundings(block)]
-        open_accounts(uow, postings)
+        context = self._context(uow, blocks)
+        waiting = {_key(block): block for block in blocks if _key(block) not in self._fresh}
+        rows = repository.of_blocks(uow, list(waiting.values()), "seen")
+        self._fresh |= {key: [] for key in waiting}
+        if rows:
+            changes = self._book(
+                uow, [(waiting[row["block_hash"], row["sighting"]], row) for row in rows]
+            )
+            repository.confirm(uow, rows)
+            repository.add_transitions(uow, changes)
+        repository.mark_swept(uow, self._chain_id, _swept(context, blocks))
+        postings = [
+            [
+                *self._fresh[_key(block)],
+                *(posting for _, posting, _ in context.moves(block, "sweep", "feed")),
+                *context.fundings(block),
+            ]
+            for block in blocks
+        ]
+        open_accounts(uow, [posting for of_block in postings for posting in of_block])
         return postings
 
-    def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_finalized(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """Nothing more is booked; final deposits may be swept, swept ones are screened no more."""
-        changes = []
-        for row in repository.of_block(uow, block, "confirmed"):
-            row.chain_state, row.finalized_at = "finalized", uow.now
-            changes.append(repository.change(row, "finalized", f"Block {block.height} is final."))
-            finish_if_over(uow, row)
-        for row in repository.swept_in(uow, block):
-            if row.screening_request_id is not None:
-                screening.finish(uow, row.screening_request_id)
-            changes.append(repository.change(row, "swept", "In the vault."))
+        rows = repository.finalize(uow, blocks)
+        context = self._context(uow, blocks)
+        swept = repository.swept_in(uow, self._chain_id, _swept(context, blocks))
+        over = [row for row in rows if _is_over(row)] + swept
+        screening.finish_all(
+            uow, [row["screening_request_id"] for row in over if row["screening_request_id"]]
+        )
+        changes = [_finalized(row) for row in rows]
+        changes += [(row, "swept", "In the vault.") for row in swept]
         repository.add_transitions(uow, changes)
-        context = self._context(uow, block)
         by_themselves = context.hashes("leaf_sweep")
-        for transfer, _, _ in context.moves(block, "sweep"):
-            if transfer.tx_hash not in by_themselves:
-                wallets.record_delegation(uow, transfer.sender)
-        uow.session.flush()
-        return []
+        wallets.record_delegations(
+            uow,
+            {
+                transfer.sender
+                for block in blocks
+                for transfer, _, _ in context.moves(block, "sweep")
+                if transfer.tx_hash not in by_themselves
+            },
+        )
+        return [[] for _ in blocks]
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Linked reversals: gas money, sweeps, settlements, arrivals, last booked first."""
-        context = self._context(uow, block)
+        context = self._context(uow, [block])
         postings = [rules.reversal(posting) for posting in context.fundings(block)]
         moves = context.moves(block, "sweep", "feed")
         postings += [rules.reversal(posting) for _, posting, _ in reversed(moves)]
@@ -134,19 +175,23 @@ class DepositSink:
         uow.session.flush()
         return postings
 
-    def _context(self, uow: UnitOfWork, block: BlockView) -> _Context:
-        """Read once a unit, which may see, confirm and close the same block."""
+    def _context(self, uow: UnitOfWork, blocks: Sequence[BlockView]) -> _Context:
+        """Read once a unit, which may see, confirm and close the same blocks."""
         if self._unit is not uow:
-            self._unit, self._contexts = uow, {}
-        if block not in self._contexts:
-            self._contexts[block] = self._read_context(uow, block)
-        return self._contexts[block]
+            self._unit, self._contexts, self._fresh = uow, {}, {}
+        found = [self._contexts.get(_key(block)) for block in blocks]
+        if found and found[0] is not None and all(one is found[0] for one in found):
+            return found[0]
+        context = self._read_context(uow, blocks)
+        self._contexts |= {_key(block): context for block in blocks}
+        return context
 
-    def _read_context(self, uow: UnitOfWork, block: BlockView) -> _Context:
-        ends = {end for item in block.transfers for end in (item.sender, item.recipient)}
+    def _read_context(self, uow: UnitOfWork, blocks: Sequence[BlockView]) -> _Context:
+        moved = [item for block in blocks for item in block.transfers]
+        ends = {end for item in moved for end in (item.sender, item.recipient)}
         tokens = wallets.tokens(uow, self._chain_id) if ends else []
-        watched = wallets.watched_among(uow, self._chain_id, ends)
-        ours = {item.tx_hash for item in block.transfers if _may_be_ours(item, watched)}
+        watched = wallets.watched_among(uow, self._chain_id, ends) if ends else {}
+        ours = {item.tx_hash for item in moved if _may_be_ours(item, watched)}
         sent = relay.by_hash(uow, self._chain_id, ours) if ours else {}
         return _Context(
             watched=watched,
@@ -155,51 +200,120 @@ class DepositSink:
             purposes={tx_hash: view.purpose for tx_hash, view in sent.items()},
         )
 
-    def _record(self, uow: UnitOfWork, block: BlockView, context: _Context) -> None:
-        arrivals = [
-            transfer for transfer in block.transfers if context.meaning(transfer) == "deposit"
+    def _arrived(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView], context: _Context, reached: Reached
+    ) -> list[tuple[BlockView, Row]]:
+        """Rows of what came in, in the order of the blocks."""
+        found = [
+            (block, transfer)
+            for block in blocks
+            for transfer in block.transfers
+            if context.meaning(transfer) == "deposit"
         ]
-        if not arrivals:
-            return
-        owners = {context.watched[item.recipient].organisation_id for item in arrivals}
+        if not found:
+            return []
+        owners = {context.watched[item.recipient].organisation_id for _, item in found}
         standing = settings.standing_rules(uow, owners)
-        whose = wallets.attributions(uow, {item.recipient for item in arrivals})
-        found = []
-        for transfer in arrivals:
+        whose = wallets.attributions(uow, {item.recipient for _, item in found})
+        rows = []
+        ids = sorted(uow.new_id() for _ in found)  # of one millisecond, yet in this order
+        for deposit_id, (block, transfer) in zip(ids, found, strict=True):
             to = context.watched[transfer.recipient]
             asset = rules.asset_of(transfer, to.organisation_id, context.tokens, context.coin)
             of = (standing, to.organisation_id, transfer.chain_id, asset or "", transfer.units)
             wanted = NO_TERMS if asset is None else terms(*of)
-            found.append(
-                Arrival(transfer, to, asset, whose.get(transfer.recipient, _TREASURY), wanted)
-            )
-        repository.record(uow, block, found)
+            meant = _Meant(to, asset, whose.get(transfer.recipient, _TREASURY), wanted)
+            rows.append((block, _row(deposit_id, block, transfer, meant, reached)))
+        return rows
+
+    def _book(self, uow: UnitOfWork, arrived: Sequence[tuple[BlockView, Row]]) -> list[Change]:
+        """Ask screening and keep the postings; gives the changes of state."""
+        reuse.hold(uow, [row for _, row in arrived])
+        known = [(block, row) for block, row in arrived if row["asset"] is not None]
+        for (block, _), posting in zip(known, book_arrivals(uow, known), strict=True):
+            self._fresh[_key(block)].append(posting)
+        return [_confirmed(row) for _, row in arrived]
 
 
-def book_arrivals(uow: UnitOfWork, block: BlockView, rows: Sequence[Deposit]) -> list[Posting]:
-    """Ask screening about deposits; gives the postings that bring them into suspense."""
-    asked = screening.requests(uow, [_question(row) for row in rows])
-    postings = [_arrival(block, row) for row in rows]
-    for row, posting, request_id in zip(rows, postings, asked, strict=True):
-        row.booking_key, row.screening_request_id = posting.key, request_id
+def book_arrivals(uow: UnitOfWork, arrived: Sequence[tuple[BlockView, Row]]) -> list[Posting]:
+    """Ask screening about deposits of known assets, each with its block; gives the postings that
+    bring them into suspense, and sets booking_key and screening_request_id.
+    """
+    asked = screening.requests(uow, [_question(row) for _, row in arrived])
+    postings = [_arrival(block, row) for block, row in arrived]
+    for (_, row), posting, request_id in zip(arrived, postings, asked, strict=True):
+        row["booking_key"], row["screening_request_id"] = posting.key, request_id
     return postings
 
 
-def _question(row: Deposit) -> screening.Question:
+def _key(block: BlockView) -> _Key:
+    return block.hash, block.sighting
+
+
+def _swept(context: _Context, blocks: Sequence[BlockView]) -> list[Row]:
+    """What was swept in these blocks; of an address and asset the first time."""
+    first: dict[tuple[object, ...], Row] = {}
+    for block in blocks:
+        for transfer, posting, asset in context.moves(block, "sweep"):
+            row = {
+                "organisation_id": posting.organisation_id,
+                "address": transfer.sender,
+                "asset": asset,
+                "block_hash": block.hash,
+            }
+            first.setdefault((posting.organisation_id, transfer.sender, asset), row)
+    return list(first.values())
+
+
+def _row(
+    deposit_id: UUID, block: BlockView, transfer: Transfer, meant: _Meant, reached: Reached
+) -> Row:
+    to, asset = meant.to, meant.asset
     return {
-        "organisation_id": row.organisation_id,
+        "organisation_id": to.organisation_id,
+        "id": deposit_id,
+        "chain_id": block.chain_id,
+        "height": block.height,
+        "block_hash": block.hash,
+        "sighting": block.sighting,
+        "tx_hash": transfer.tx_hash,
+        "position": transfer.position,
+        "kind": transfer.kind,
+        "token": transfer.token,
+        "asset": asset,
+        "units": transfer.units,
+        "payer": transfer.sender,
+        "address": transfer.recipient,
+        "address_kind": to.kind,
+        "custody_code": to.custody_code,
+        "client_account": meant.whose.client_account,
+        "customer_reference": meant.whose.customer_reference,
+        "confirmations": meant.terms.confirmations,
+        "level": meant.terms.level,
+        "awaits": meant.terms.why or None,
+        "held": None,
+        "booking_key": None,
+        "screening_request_id": None,
+        "chain_state": reached,
+        "disposition": "unknown_token" if asset is None else "unscreened",
+    }
+
+
+def _question(row: Row) -> screening.Question:
+    return {
+        "organisation_id": row["organisation_id"],
         "direction": "in",
-        "subject": row.payer,
-        "reference": f"deposit:{row.id}",
+        "subject": row["payer"],
+        "reference": f"deposit:{row['id']}",
         "topic": TOPIC,
-        "payload": {"deposit_id": str(row.id)},
+        "payload": {"deposit_id": str(row["id"])},
         "deposit": DepositFacts(
-            chain_id=row.chain_id,
-            tx_hash=row.tx_hash,
-            log_index=row.position,
-            token=row.token,
-            address=row.address,
-            units=row.units,
+            chain_id=row["chain_id"],
+            tx_hash=row["tx_hash"],
+            log_index=row["position"],
+            token=row["token"],
+            address=row["address"],
+            units=row["units"],
         ),
     }
 
@@ -210,39 +324,46 @@ def _may_be_ours(transfer: Transfer, watched: Mapping[bytes, Watched]) -> bool:
     return rules.meaning(transfer, watched) == "sweep" or rules.may_feed(transfer, source, to)
 
 
-def _confirmed(block: BlockView, row: Deposit) -> Change:
+def _confirmed(row: Row) -> Change:
     """The change of state of a deposit that is deep enough."""
-    if row.asset is None:
+    if row["asset"] is None:
         reason = "The token is not in the policy: kept and shown, never credited."
-        return repository.change(row, "unknown_token", reason)
-    reason = f"Booked to suspense from block {block.height}; being screened."
-    return repository.change(row, "unscreened", reason)
+        return row, "unknown_token", reason
+    return row, "unscreened", f"Booked to suspense from block {row['height']}; being screened."
+
+
+def _finalized(row: Row) -> Change:
+    return row, "finalized", f"Block {row['height']} is final."
+
+
+def _is_over(row: Row) -> bool:
+    """A final, credited payment to a wallet that pays goes nowhere else: screened no more."""
+    return bool(row["disposition"] == "credited" and row["address_kind"] != "deposit")
 
 
 def finish_if_over(uow: UnitOfWork, row: Deposit) -> None:
-    """A final, credited payment to a wallet that pays goes nowhere else: screened no more."""
-    over = row.chain_state == "finalized" and row.disposition == "credited"
-    if over and row.address_kind != "deposit" and row.screening_request_id is not None:
+    """The same when the credit comes after finality."""
+    over = row.chain_state == "finalized" and _is_over(repository.columns(row))
+    if over and row.screening_request_id is not None:
         screening.finish(uow, row.screening_request_id)
 
 
-def _arrival(block: BlockView, row: Deposit) -> Posting:
-    check(row.asset is not None, "only a known asset is booked")
+def _arrival(block: BlockView, row: Row) -> Posting:
+    check(row["asset"] is not None, "only a known asset is booked")
     transfer = Transfer(
-        chain_id=row.chain_id,
-        height=row.height,
-        block_hash=row.block_hash,
-        tx_hash=row.tx_hash,
-        position=row.position,
-        token=row.token,
-        sender=row.payer,
-        recipient=row.address,
-        units=row.units,
-        kind=cast("TransferKind", row.kind),
+        chain_id=row["chain_id"],
+        height=row["height"],
+        block_hash=row["block_hash"],
+        tx_hash=row["tx_hash"],
+        position=row["position"],
+        token=row["token"],
+        sender=row["payer"],
+        recipient=row["address"],
+        units=row["units"],
+        kind=row["kind"],
     )
-    kind = cast("AddressKind", row.address_kind)
-    to = Watched(row.organisation_id, row.address, kind, row.custody_code)
-    return rules.arrival(block, transfer, to, row.asset or "", row.customer_reference)
+    to = Watched(row["organisation_id"], row["address"], row["address_kind"], row["custody_code"])
+    return rules.arrival(block, transfer, to, row["asset"], row["customer_reference"])
 
 
 def _taken_back(block: BlockView, row: Deposit) -> list[Posting]:
@@ -255,7 +376,7 @@ def _taken_back(block: BlockView, row: Deposit) -> list[Posting]:
         )
         found.append(rules.reversal(settled))
     if row.booking_key is not None:
-        found.append(rules.reversal(_arrival(block, row)))
+        found.append(rules.reversal(_arrival(block, repository.columns(row))))
     return found
 
 

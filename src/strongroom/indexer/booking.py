@@ -6,11 +6,12 @@ it locks the row, so of two indexers one waits here and then finds itself refuse
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
+from uuid import UUID
 
 from strongroom.auditlog import service as auditlog
 from strongroom.chain.headers import Header
-from strongroom.chain.ports import BlockSink, BlockView, SeenSink
+from strongroom.chain.ports import BlockSink, BlockView, Reached, SeenSink
 from strongroom.db import outbox
 from strongroom.db.actor import Actor, system
 from strongroom.db.database import Database, UnitOfWork
@@ -18,6 +19,7 @@ from strongroom.indexer import repository
 from strongroom.indexer.cursor import create_cursor, move_cursor, take_over
 from strongroom.indexer.errors import ForkChanged, WatchedChanged
 from strongroom.indexer.posting import Booking, book
+from strongroom.indexer.repository import BlockRow
 from strongroom.indexer.types import Cursor, IndexedBlock, Span
 from strongroom.kit.check import check
 from strongroom.kit.crash import crash_point
@@ -27,7 +29,7 @@ from strongroom.wallets import service as wallets
 
 ACTOR: Final[Actor] = system("indexer")
 HALTED_TOPIC: Final = "indexer.halted"
-TOUCHED_MAX: Final = 50
+TOUCHED_MAX: Final = 200
 """Touched blocks confirmed or finalized in one unit: bounds its locks and its postings."""
 
 
@@ -68,51 +70,55 @@ class BlockBooks:
         `watched` is what they were matched with. Raises WatchedChanged, CursorMoved.
         """
         last = span.indexed[-1].header
+        closes = span.final and cursor.height == cursor.finalized_height
+        up_to, moves = self._reaches(cursor, last.height, closes=closes)
         with self._database.unit(None, ACTOR) as uow:
-            moved = move_cursor(uow, cursor, height=last.height, block_hash=last.hash)
+            moved = move_cursor(uow, cursor, height=last.height, block_hash=last.hash, **moves)
             self._take_up(uow, cursor.height, watched)
             crash_point("indexer.block.before")
             kept = [b for b in span.indexed if b.touched or not span.final or b.header is last]
-            views = self._store(uow, kept)
-            for view in views:
-                self._see(uow, view)
-            fresh = {view.height: view for view in views}
-            if span.final and cursor.height == cursor.finalized_height:
-                moved, bookings = self._close(uow, moved, views)
-            else:
-                up_to = last.height - self._confirmations + 1
-                moved, bookings = self._confirm(uow, moved, up_to, fresh)
+            deep = [block for block in kept if block.header.height <= up_to]
+            views = self._store(uow, deep, "finalized" if closes else "confirmed")
+            shallow = self._store(uow, kept[len(deep) :], "seen")
+            bookings = self._confirmed(uow, views)
+            if closes:
+                bookings += self._finalized(uow, views)
+            if not moves:
+                fresh = {view.height: view for view in shallow}
+                deep_enough = last.height - self._confirmations + 1
+                moved, bookings = self._confirm(uow, moved, deep_enough, fresh)
             book(uow, bookings)
         crash_point("indexer.block.after")
         return moved
 
-    def _store(self, uow: UnitOfWork, blocks: Sequence[IndexedBlock]) -> list[BlockView]:
-        """Write blocks as seen; gives the views of those that touch us."""
-        rows = repository.insert_blocks(uow, self._chain_id, blocks)
+    def _reaches(self, cursor: Cursor, height: int, *, closes: bool) -> tuple[int, dict[str, int]]:
+        """Up to where new blocks are written in their end state, with the cursor's members that
+        this moves: none where blocks before them still wait to be booked.
+        """
+        if closes:
+            safe = max(cursor.safe_height, height)
+            ends = {"confirmed_height": height, "safe_height": safe, "finalized_height": height}
+            return height, ends
+        if cursor.confirmed_height < cursor.height:
+            return cursor.height, {}
+        up_to = max(height - self._confirmations + 1, cursor.confirmed_height)
+        return up_to, {"confirmed_height": up_to}
+
+    def _store(
+        self, uow: UnitOfWork, blocks: Sequence[IndexedBlock], reached: Reached
+    ) -> list[BlockView]:
+        """Write blocks in the state that they reach; gives the views of those that touch us."""
+        if not blocks:
+            return []
+        rows = repository.insert_blocks(uow, self._chain_id, blocks, reached)
         repository.insert_contents(uow, list(zip(rows, blocks, strict=True)))
-        return [
+        views = [
             replace(block.view, sighting=row.sighting)
             for row, block in zip(rows, blocks, strict=True)
             if block.touched
         ]
-
-    def _close(
-        self, uow: UnitOfWork, cursor: Cursor, views: Sequence[BlockView]
-    ) -> tuple[Cursor, list[Booking]]:
-        """Book and close final blocks that were just stored, when all before them are closed."""
-        bookings = [self._confirmed(uow, view) for view in views]
-        repository.set_confirmed(uow, self._chain_id, cursor.height)
-        bookings += [self._finalized(uow, view) for view in views]
-        above, up_to = cursor.finalized_height, cursor.height
-        repository.set_finalized(uow, self._chain_id, above, up_to)
-        moved = move_cursor(
-            uow,
-            cursor,
-            confirmed_height=up_to,
-            safe_height=max(cursor.safe_height, up_to),
-            finalized_height=up_to,
-        )
-        return moved, bookings
+        self._see(uow, views, reached)
+        return views
 
     def unwind(self, cursor: Cursor) -> Cursor:
         """Take the newest block back: orphaned, its postings reversed, nothing deleted."""
@@ -136,7 +142,7 @@ class BlockBooks:
             )
             repository.set_orphaned(uow, row)
             if row.touched:
-                view = repository.load_view(uow, self._chain_id, row)
+                (view,) = repository.load_views(uow, self._chain_id, [row])
                 if booked:
                     book(uow, [self._orphaned(uow, view)])
                 else:
@@ -162,11 +168,11 @@ class BlockBooks:
             )
             if len(rows) == TOUCHED_MAX:
                 up_to = rows[-1].height
-            views = [repository.load_view(uow, self._chain_id, row) for row in rows]
-            bookings += [self._finalized(uow, view) for view in views]
+            views = repository.load_views(uow, self._chain_id, rows) if rows else []
+            bookings += self._finalized(uow, views)
             repository.set_finalized(uow, self._chain_id, cursor.finalized_height, up_to)
             safe = max(confirmed.safe_height, min(safe_height, confirmed.confirmed_height), up_to)
-            repository.set_safe(uow, self._chain_id, safe)
+            repository.set_safe(uow, self._chain_id, cursor.safe_height, safe)
             moved = move_cursor(uow, confirmed, finalized_height=up_to, safe_height=safe)
             book(uow, bookings)
         crash_point("indexer.finalize.after")
@@ -196,7 +202,7 @@ class BlockBooks:
         """Add to earlier blocks what touches an address that was registered after them."""
         with self._database.unit(None, ACTOR) as uow:
             moved = move_cursor(uow, cursor)
-            bookings = [b for block in blocks for b in self._add_late_block(uow, moved, block)]
+            bookings = self._add_late_blocks(uow, moved, blocks)
             wallets.record_scan(uow, self._chain_id, address, up_to)
             book(uow, bookings)
         return moved
@@ -213,7 +219,7 @@ class BlockBooks:
         """
         with self._database.unit(None, ACTOR) as uow:
             moved = move_cursor(uow, cursor)
-            bookings = [b for block in blocks for b in self._add_late_block(uow, moved, block)]
+            bookings = self._add_late_blocks(uow, moved, blocks)
             added = {id(b.block): b.block for b in bookings}.values()
             record(uow, sum(len(view.transfers) + len(view.transactions) for view in added))
             book(uow, bookings)
@@ -227,72 +233,97 @@ class BlockBooks:
         if waiting:
             wallets.activate(uow, self._chain_id, waiting, height)
 
-    def _see(self, uow: UnitOfWork, view: BlockView) -> None:
-        for sink in self._seen_sinks:
-            sink.on_seen(uow, view)
+    def _see(self, uow: UnitOfWork, views: Sequence[BlockView], reached: Reached) -> None:
+        for sink in self._seen_sinks if views else ():
+            sink.on_seen(uow, views, reached)
 
     def _confirm(
         self, uow: UnitOfWork, cursor: Cursor, up_to: int, fresh: dict[int, BlockView]
     ) -> tuple[Cursor, list[Booking]]:
         """What the blocks up to a height bring that are not booked yet; TOUCHED_MAX at most."""
-        if up_to <= cursor.confirmed_height:
+        above = cursor.confirmed_height
+        if up_to <= above:
             return cursor, []
-        rows = repository.touched_between(
-            uow, self._chain_id, cursor.confirmed_height, up_to, TOUCHED_MAX
-        )
+        rows = repository.touched_between(uow, self._chain_id, above, up_to, TOUCHED_MAX)
         if len(rows) == TOUCHED_MAX:
             up_to = rows[-1].height
-        bookings = [
-            self._confirmed(
-                uow, fresh.get(row.height) or repository.load_view(uow, self._chain_id, row)
-            )
-            for row in rows
-        ]
-        repository.set_confirmed(uow, self._chain_id, up_to)
+        stored = [row for row in rows if row.height not in fresh]
+        loaded = repository.load_views(uow, self._chain_id, stored) if stored else []
+        views = fresh | {view.height: view for view in loaded}
+        bookings = self._confirmed(uow, [views[row.height] for row in rows])
+        repository.set_confirmed(uow, self._chain_id, above, up_to)
         return move_cursor(uow, cursor, confirmed_height=up_to), bookings
 
-    def _confirmed(self, uow: UnitOfWork, view: BlockView) -> Booking:
-        postings = [p for sink in self._sinks for p in sink.on_confirmed(uow, view)]
-        return Booking("indexer.block_confirmed", view, tuple(postings))
+    def _confirmed(self, uow: UnitOfWork, views: Sequence[BlockView]) -> list[Booking]:
+        said = [sink.on_confirmed(uow, views) for sink in self._sinks] if views else []
+        return _bookings("confirmed", views, said)
 
-    def _finalized(self, uow: UnitOfWork, view: BlockView) -> Booking:
-        postings = [p for sink in self._sinks for p in sink.on_finalized(uow, view)]
-        return Booking("indexer.block_finalized", view, tuple(postings))
+    def _finalized(self, uow: UnitOfWork, views: Sequence[BlockView]) -> list[Booking]:
+        said = [sink.on_finalized(uow, views) for sink in self._sinks] if views else []
+        return _bookings("finalized", views, said)
 
     def _orphaned(self, uow: UnitOfWork, view: BlockView) -> Booking:
         postings = [p for sink in self._sinks for p in sink.on_orphaned(uow, view)]
-        return Booking("indexer.block_orphaned", view, tuple(postings))
+        return Booking("orphaned", view, tuple(postings))
 
-    def _add_late_block(
-        self, uow: UnitOfWork, cursor: Cursor, block: IndexedBlock
+    def _add_late_blocks(
+        self, uow: UnitOfWork, cursor: Cursor, blocks: Sequence[IndexedBlock]
     ) -> list[Booking]:
+        rows = [self._late_row(uow, cursor, block) for block in blocks]
+        moved, seen = repository.insert_contents(uow, list(zip(rows, blocks, strict=True)))
+        found: dict[Reached, list[BlockView]] = {"seen": [], "confirmed": [], "finalized": []}
+        for row, block in zip(rows, blocks, strict=True):
+            if not row.touched:
+                repository.set_touched(uow, row)
+            view = _new_in(block.view, row, moved, seen)
+            if view.transfers or view.transactions:  # else all of it was known
+                found[_level(cursor, view.height)].append(view)
+        for reached, views in found.items():
+            self._see(uow, views, reached)
+        bookings = self._confirmed(uow, found["finalized"] + found["confirmed"])
+        return bookings + self._finalized(uow, found["finalized"])
+
+    def _late_row(self, uow: UnitOfWork, cursor: Cursor, block: IndexedBlock) -> BlockRow:
         height = block.header.height
         row = repository.canonical(uow, self._chain_id, height)
         if row is None:
             if height > cursor.finalized_height:
                 raise ForkChanged(f"Block {height} is not stored here yet; it is read again.")
-            (row,) = repository.insert_blocks(uow, self._chain_id, [block])
+            (row,) = repository.insert_blocks(uow, self._chain_id, [block], "finalized")
         if row.block_hash != block.header.hash:
             raise ForkChanged(f"Block {height} was read from another fork; it is read again.")
-        moved, seen = repository.insert_contents(uow, [(row, block)])
-        if not row.touched:
-            repository.set_touched(uow, row)
-        view = replace(
-            block.view,
-            sighting=row.sighting,
-            transfers=tuple(
-                t for t in block.view.transfers if (row.id, t.tx_hash, t.position) in moved
-            ),
-            transactions=tuple(t for t in block.view.transactions if (row.id, t.index) in seen),
-        )
-        if not view.transfers and not view.transactions:
-            return []  # all of it was known
-        self._see(uow, view)
-        bookings: list[Booking] = []
-        if height <= cursor.confirmed_height:
-            bookings.append(self._confirmed(uow, view))
-            repository.set_confirmed(uow, self._chain_id, height)
-        if height <= cursor.finalized_height:
-            bookings.append(self._finalized(uow, view))
-            repository.set_finalized(uow, self._chain_id, height - 1, height)
-        return bookings
+        return row
+
+
+def _bookings(
+    event: Literal["confirmed", "finalized"],
+    views: Sequence[BlockView],
+    said: Sequence[Sequence[Sequence[Posting]]],
+) -> list[Booking]:
+    """Block after block, each with every sink's postings: what one brought, a later one spends."""
+    return [
+        Booking(event, view, tuple(posting for of_sink in own for posting in of_sink))
+        for view, *own in zip(views, *said, strict=True)
+    ]
+
+
+def _new_in(
+    view: BlockView,
+    row: BlockRow,
+    moved: Container[tuple[UUID, bytes, int]],
+    seen: Container[tuple[UUID, int]],
+) -> BlockView:
+    """What of a stored block was not known before."""
+    return replace(
+        view,
+        sighting=row.sighting,
+        transfers=tuple(t for t in view.transfers if (row.id, t.tx_hash, t.position) in moved),
+        transactions=tuple(t for t in view.transactions if (row.id, t.index) in seen),
+    )
+
+
+def _level(cursor: Cursor, height: int) -> Reached:
+    """How far a block that is added to has come."""
+    if height <= cursor.finalized_height:
+        return "finalized"
+    return "confirmed" if height <= cursor.confirmed_height else "seen"

@@ -1,4 +1,4 @@
-"""Which transactions are attempts of ours: asked of every block that concerns us, mostly of none."""
+"""Which transactions are attempts of ours: asked of every block that concerns us."""
 
 from collections.abc import Collection
 

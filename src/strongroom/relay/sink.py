@@ -17,7 +17,7 @@ from strongroom.kit.log import logger
 from strongroom.kit.metrics import counter
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef, ChainPoint, Leg, Posting
-from strongroom.relay import alerts, repository
+from strongroom.relay import alerts, attempts, repository
 from strongroom.relay.foresight import difference
 from strongroom.relay.models import Outgoing, OutgoingAttempt
 from strongroom.relay.revert_loop import reverted
@@ -39,47 +39,41 @@ class RelaySink:
         self._native_asset = native_asset
         self._relay_address = relay_address
 
-    def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_confirmed(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """Rows become `mined`; each transaction of the relay's key costs the house its gas, and gas
         money and sweeps sent by an organisation's keys cost its treasury theirs. What a payment by
         a spending key costs is its withdrawal's to book.
         """
-        rows = _rows_by_hash(uow, [seen.hash for seen in block.transactions])
-        for seen in block.transactions:
-            row = rows.get(seen.hash)
-            if row is None:
-                if seen.sender == self._relay_address:
-                    counter("strongroom_relay_foreign_total", "Relay key used by others.").inc()
-                    log.error("relay.foreign_transaction", hash="0x" + seen.hash.hex())
-                continue
-            row.state, row.succeeded = "mined", seen.status
-            row.mined_hash, row.mined_height = seen.hash, block.height
-            row.mined_block_hash, row.lease_until = block.hash, None
-            row.updated_at = uow.now
-            _compare(uow, row, seen, block)
+        rows = _rows_by_hash(uow, [seen.hash for block in blocks for seen in block.transactions])
+        for block in blocks:
+            for seen in block.transactions:
+                self._mined(uow, rows.get(seen.hash), seen, block)
         uow.session.flush()
-        return self._gas_of(uow, block, rows)
+        return [self._gas_of(uow, block, rows) for block in blocks]
 
-    def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_finalized(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """Only now a transaction is over: its nonce is consumed for good."""
-        for row in _mined_in(uow, self._chain_id, block):
-            kind = uow.session.scalars(
-                select(OutgoingAttempt.kind).where(OutgoingAttempt.hash == row.mined_hash)
-            ).one()
-            done = "cancelled" if kind == "cancel" else "finalized"
+        rows = _mined_in(uow, self._chain_id, blocks)
+        kinds = _kinds(uow, [row.mined_hash for row in rows if row.mined_hash is not None])
+        for row in rows:
+            done = "cancelled" if kinds[row.mined_hash] == "cancel" else "finalized"
             row.state = done if row.succeeded else "failed"
             if not row.succeeded:
                 row.last_error = reverted(row.revert_reason)
             row.updated_at = uow.now
         uow.session.flush()
-        return []
+        return [[] for _ in blocks]
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Re-open the rows: the same bytes go out again, and all behind them of the same keys. The
         gas was not spent after all.
         """
         senders = set()
-        for row in _mined_in(uow, self._chain_id, block):
+        for row in _mined_in(uow, self._chain_id, [block]):
             row.state, row.succeeded = "broadcast", None
             row.mined_hash = row.mined_height = row.mined_block_hash = None
             row.revert_reason = row.last_error = None
@@ -89,6 +83,20 @@ class RelaySink:
         repository.send_again(uow, self._chain_id, senders)
         rows = _rows_by_hash(uow, [seen.hash for seen in block.transactions])
         return self._gas_of(uow, block, rows, back=True)
+
+    def _mined(
+        self, uow: UnitOfWork, row: Outgoing | None, seen: TransactionSeen, block: BlockView
+    ) -> None:
+        if row is None:
+            if seen.sender == self._relay_address:
+                counter("strongroom_relay_foreign_total", "Relay key used by others.").inc()
+                log.error("relay.foreign_transaction", hash="0x" + seen.hash.hex())
+            return
+        row.state, row.succeeded = "mined", seen.status
+        row.mined_hash, row.mined_height = seen.hash, block.height
+        row.mined_block_hash, row.lease_until = block.hash, None
+        row.updated_at = uow.now
+        _compare(uow, row, seen, block)
 
     def _gas_of(
         self,
@@ -153,7 +161,8 @@ def _cost_wei(seen: TransactionSeen) -> int:
 
 
 def _rows_by_hash(uow: UnitOfWork, hashes: Sequence[bytes]) -> dict[bytes, Outgoing]:
-    if not hashes:
+    ours = attempts.among(uow, hashes)
+    if not ours:
         return {}
     found = uow.session.execute(
         select(OutgoingAttempt.hash, Outgoing)
@@ -162,24 +171,41 @@ def _rows_by_hash(uow: UnitOfWork, hashes: Sequence[bytes]) -> dict[bytes, Outgo
             (Outgoing.organisation_id == OutgoingAttempt.organisation_id)
             & (Outgoing.id == OutgoingAttempt.outgoing_id),
         )
-        .where(OutgoingAttempt.hash.in_(sorted(hashes)))
+        .where(OutgoingAttempt.hash.in_(ours))
         .order_by(Outgoing.id)
         .with_for_update(of=Outgoing)
     )
     return {attempt_hash: row for attempt_hash, row in found if attempt_hash is not None}
 
 
-def _mined_in(uow: UnitOfWork, chain_id: int, block: BlockView) -> list[Outgoing]:
+def _mined_in(uow: UnitOfWork, chain_id: int, blocks: Sequence[BlockView]) -> list[Outgoing]:
+    """What these blocks carry of ours, locked by id."""
+    found = uow.execute(
+        "SELECT 1 FROM outgoing WHERE chain_id = %s AND state = 'mined'"
+        " AND mined_height = ANY(%s) AND mined_block_hash = ANY(%s) LIMIT 1",
+        (chain_id, [block.height for block in blocks], [block.hash for block in blocks]),
+    ).fetchone()
+    if found is None:
+        return []
     return list(
         uow.session.scalars(
             select(Outgoing)
             .where(
                 Outgoing.chain_id == chain_id,
                 Outgoing.state == "mined",
-                Outgoing.mined_height == block.height,
-                Outgoing.mined_block_hash == block.hash,
+                Outgoing.mined_height.in_([block.height for block in blocks]),
+                Outgoing.mined_block_hash.in_([block.hash for block in blocks]),
             )
             .order_by(Outgoing.id)
             .with_for_update()
         )
     )
+
+
+def _kinds(uow: UnitOfWork, hashes: Sequence[bytes]) -> dict[bytes | None, str]:
+    """What each of these attempts was: the transaction itself, or its cancel."""
+    if not hashes:
+        return {}
+    asked = select(OutgoingAttempt.hash, OutgoingAttempt.kind)
+    rows = uow.session.execute(asked.where(OutgoingAttempt.hash.in_(sorted(hashes))))
+    return {row.hash: row.kind for row in rows}

@@ -1,16 +1,24 @@
 """SQL of screening: lists by version, requests by lease."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from strongroom.db import lease
+from strongroom.db import rows as many
 from strongroom.db.database import UnitOfWork
 
 _IMPORTS_IN_TURN = 7_210_009
 """Advisory lock key: imports wait for each other, so versions rise without a gap."""
+
+
+_REQUEST: Final = {
+    "organisation_id": "uuid", "id": "uuid", "direction": "text", "reference": "text",
+    "subject": "bytea", "intent": "bytea", "deposit": "text", "topic": "text", "payload": "text",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +151,25 @@ def record(
         },
     ).fetchone()
     return None if row is None else int(row[0])
+
+
+def add_requests(uow: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
+    """Keep questions that were not asked yet, in the order of their keys; gives the new ids."""
+    written = [
+        {
+            **row,
+            "deposit": None if row["deposit"] is None else json.dumps(row["deposit"]),
+            "payload": json.dumps(row["payload"]),
+        }
+        for row in rows
+    ]
+    found = uow.execute(
+        f"INSERT INTO screening_request ({', '.join(_REQUEST)},"  # noqa: S608 - own constants
+        " requested_at, request_trace)"
+        " SELECT r.organisation_id, r.id, r.direction, r.reference, r.subject, r.intent,"
+        f" r.deposit::jsonb, r.topic, r.payload::jsonb, %s, %s FROM {many.unnest(_REQUEST)}"
+        " ORDER BY r.organisation_id, r.direction, r.reference"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        (uow.now, uow.request_id, *many.parameters(_REQUEST, written)),
+    )
+    return {row[0] for row in found}

@@ -10,9 +10,9 @@ from typing import Any, Final, NotRequired, TypedDict, Unpack, cast
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
 
 from strongroom.auditlog import service as auditlog
+from strongroom.db import arrays
 from strongroom.db.database import UnitOfWork
 from strongroom.kit.check import check
 from strongroom.screening import repository, rules
@@ -35,6 +35,7 @@ __all__ = [
     "alerts",
     "clearance",
     "finish",
+    "finish_all",
     "import_list",
     "lists",
     "move_alert",
@@ -76,8 +77,7 @@ def requests(uow: UnitOfWork, questions: Sequence[Question]) -> list[UUID]:
     if not questions:
         return []
     rows = [_row(uow, question) for question in questions]
-    insertion = insert(ScreeningRequest).on_conflict_do_nothing().returning(ScreeningRequest.id)
-    made = set(uow.session.scalars(insertion, rows))
+    made = repository.add_requests(uow, rows)
     return [row["id"] if row["id"] in made else _asked_before(uow, row) for row in rows]
 
 
@@ -150,6 +150,16 @@ def finish(uow: UnitOfWork, request_id: UUID) -> None:
     found = _request(uow, request_id)
     if found.finished_at is None:
         found.finished_at = uow.now
+
+
+def finish_all(uow: UnitOfWork, request_ids: Sequence[UUID]) -> None:
+    """The same of many, by one statement; unknown ones are left out."""
+    if request_ids:
+        uow.execute(
+            "UPDATE screening_request SET finished_at = %s WHERE id = ANY(%s::uuid[])"
+            " AND finished_at IS NULL",
+            (uow.now, arrays.uuids(request_ids)),
+        )
 
 
 def import_list(

@@ -46,33 +46,44 @@ class VaultSink:
         """One chain's vaults."""
         self._chain_id = chain_id
 
-    def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_confirmed(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """Nothing is booked: making or changing a vault moves no money of the organisation's."""
-        del uow, block
-        return []
+        del uow
+        return [[] for _ in blocks]
 
-    def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_finalized(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """Both transactions final: the vault is active. One of them reverted: it failed. A step's
         Safe transaction executed: it is done, or void.
         """
-        _executed(uow, block)
-        sent = relay.by_hash(uow, self._chain_id, [seen.hash for seen in block.transactions])
-        for outgoing in sent.values():
-            if outgoing.purpose == "vault_execution" and outgoing.state in ("failed", "cancelled"):
-                _failed(uow, outgoing)
-            row = _vault_of(uow, outgoing) if outgoing.purpose in PURPOSES else None
-            if row is not None and row.delegate_id == outgoing.id and outgoing.succeeded:
-                events.record_sweeper(uow, row, block, outgoing.mined_hash or b"")
-            if row is not None and row.state in ("requested", "creating"):
-                _follow(uow, row, outgoing)
-        events.record(uow, block, sent)
+        hashes = [seen.hash for block in blocks for seen in block.transactions]
+        sent = relay.by_hash(uow, self._chain_id, hashes)
+        for block in blocks:
+            _executed(uow, block)
+            for seen in block.transactions:
+                if seen.hash in sent:
+                    _sent_by_us(uow, sent[seen.hash], block)
+            events.record(uow, block, sent)
         uow.session.flush()
-        return []
+        return [[] for _ in blocks]
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """The relay sends the same bytes again; a vault counts from finality only."""
         del uow, block
         return []
+
+
+def _sent_by_us(uow: UnitOfWork, outgoing: OutgoingView, block: BlockView) -> None:
+    if outgoing.purpose == "vault_execution" and outgoing.state in ("failed", "cancelled"):
+        _failed(uow, outgoing)
+    row = _vault_of(uow, outgoing) if outgoing.purpose in PURPOSES else None
+    if row is not None and row.delegate_id == outgoing.id and outgoing.succeeded:
+        events.record_sweeper(uow, row, block, outgoing.mined_hash or b"")
+    if row is not None and row.state in ("requested", "creating"):
+        _follow(uow, row, outgoing)
 
 
 def _follow(uow: UnitOfWork, row: Vault, outgoing: OutgoingView) -> None:

@@ -5,7 +5,7 @@ happened is what was mined: anybody may send a signed Safe transaction, so an ex
 the vault's own event, whoever sent it, and a payment counts by its transfer, not by a status.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,33 +45,31 @@ class WithdrawalSink:
         """One chain's withdrawals."""
         self._chain_id = chain_id
 
-    def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_confirmed(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """Mined. Nothing is booked yet: the hold stands until the block is final."""
-        for row, kind, _ in _executed(uow, block):
-            if kind == "payment" and row.state in rules.UNMINED:
-                mined(uow, row)
-                lifecycle.call_next(uow, row)
-        for row, kind, _ in self._reverted(uow, block):
-            if kind == "payment" and row.state in ("signed", "broadcast"):
-                # Not `mined`: its Safe nonce is not consumed, so no other payment has its turn.
-                row.reason = "Its transaction was mined and reverted; waiting until that is final."
-                row.updated_at = uow.now
-        return []
+        sent = self._sent(uow, blocks)
+        for block in blocks:
+            for row, kind, _ in _executed(uow, block):
+                if kind == "payment" and row.state in rules.UNMINED:
+                    mined(uow, row)
+                    lifecycle.call_next(uow, row)
+            for row, kind, _ in _reverted(uow, block, sent):
+                if kind == "payment" and row.state in ("signed", "broadcast"):
+                    # Not `mined`: its Safe nonce is not consumed, so nobody else has his turn.
+                    row.reason = (
+                        "Its transaction was mined and reverted; waiting until that is final."
+                    )
+                    row.updated_at = uow.now
+        return [[] for _ in blocks]
 
-    def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_finalized(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """The hold is posted out of custody, or released, or people must void the nonce."""
-        postings: list[Posting] = []
-        for row, kind, tx_hash in _executed(uow, block):
-            if kind == "payment" and row.state in rules.UNMINED:
-                mined(uow, row)
-            if kind == "payment" and row.state in ("mined", "voiding"):
-                postings += _payment_final(uow, row, tx_hash, block)
-            elif kind == "rejection" and row.state == "voiding":
-                postings += _rejection_final(uow, row)
-        for row, kind, reason in self._reverted(uow, block):
-            if row.state in rules.BOUND:
-                _execution_failed(uow, row, kind, reason)
-        return postings
+        sent = self._sent(uow, blocks)
+        return [_final(uow, block, sent) for block in blocks]
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Not mined after all: the relay sends the same bytes again. Nothing was booked."""
@@ -80,15 +78,36 @@ class WithdrawalSink:
                 repository.step(uow, row, "broadcast", "A reorganisation undid its block.")
         return []
 
-    def _reverted(self, uow: UnitOfWork, block: BlockView) -> Iterator[tuple[Withdrawal, str, str]]:
-        """Our own executions in this block that did nothing, and why."""
-        hashes = [seen.hash for seen in block.transactions]
-        sent = relay.by_hash(uow, self._chain_id, hashes)
-        executions = _executions(block)
-        for tx_hash, outgoing in sorted(sent.items()):
-            for row, kind in _of_outgoing(uow, outgoing):
-                if (row.wallet, tx_hash) not in {(one.safe, one.tx_hash) for one in executions}:
-                    yield row, kind, outgoing.last_error or "its nonce was used by a cancel."
+    def _sent(self, uow: UnitOfWork, blocks: Sequence[BlockView]) -> dict[bytes, OutgoingView]:
+        hashes = [seen.hash for block in blocks for seen in block.transactions]
+        return relay.by_hash(uow, self._chain_id, hashes)
+
+
+def _final(uow: UnitOfWork, block: BlockView, sent: Mapping[bytes, OutgoingView]) -> list[Posting]:
+    postings: list[Posting] = []
+    for row, kind, tx_hash in _executed(uow, block):
+        if kind == "payment" and row.state in rules.UNMINED:
+            mined(uow, row)
+        if kind == "payment" and row.state in ("mined", "voiding"):
+            postings += _payment_final(uow, row, tx_hash, block)
+        elif kind == "rejection" and row.state == "voiding":
+            postings += _rejection_final(uow, row)
+    for row, kind, reason in _reverted(uow, block, sent):
+        if row.state in rules.BOUND:
+            _execution_failed(uow, row, kind, reason)
+    return postings
+
+
+def _reverted(
+    uow: UnitOfWork, block: BlockView, sent: Mapping[bytes, OutgoingView]
+) -> Iterator[tuple[Withdrawal, str, str]]:
+    """Our own executions in this block that did nothing, and why. `sent`: what the relay sent."""
+    executed = {(one.safe, one.tx_hash) for one in _executions(block)}
+    for tx_hash in sorted(seen.hash for seen in block.transactions if seen.hash in sent):
+        outgoing = sent[tx_hash]
+        for row, kind in _of_outgoing(uow, outgoing):
+            if (row.wallet, tx_hash) not in executed:
+                yield row, kind, outgoing.last_error or "its nonce was used by a cancel."
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 each end is an end; the gas is the organisation's own and is booked as what it came to.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from strongroom.chain.ports import BlockView, TransactionSeen
 from strongroom.db.database import UnitOfWork
@@ -43,43 +43,57 @@ class SpendingSink:
         """One chain's payments."""
         self._chain_id = chain_id
 
-    def on_confirmed(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_confirmed(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """Mined. Nothing is booked yet: the holds stand until the block is final."""
-        for row, outgoing, _ in self._ours(uow, block):
-            if row.state in rules.UNMINED:
-                mined(uow, row)
-                if not outgoing.succeeded:
-                    row.reason = "Mined and reverted; waiting until that is final."
-        return []
+        sent = self._sent(uow, blocks)
+        for block in blocks:
+            for row, outgoing, _ in _ours(uow, block, sent):
+                if row.state in rules.UNMINED:
+                    mined(uow, row)
+                    if not outgoing.succeeded:
+                        row.reason = "Mined and reverted; waiting until that is final."
+        return [[] for _ in blocks]
 
-    def on_finalized(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
+    def on_finalized(
+        self, uow: UnitOfWork, blocks: Sequence[BlockView]
+    ) -> Sequence[Sequence[Posting]]:
         """The payment is posted out of custody, or released; its gas is posted either way."""
-        postings: list[Posting] = []
-        for row, outgoing, seen in self._ours(uow, block):
-            if row.state in rules.UNMINED:
-                mined(uow, row)
-            if row.state in ("mined", "voiding"):
-                postings += _final(uow, row, outgoing, seen, block)
-        return postings
+        sent = self._sent(uow, blocks)
+        booked = []
+        for block in blocks:
+            postings: list[Posting] = []
+            for row, outgoing, seen in _ours(uow, block, sent):
+                if row.state in rules.UNMINED:
+                    mined(uow, row)
+                if row.state in ("mined", "voiding"):
+                    postings += _final(uow, row, outgoing, seen, block)
+            booked.append(postings)
+        return booked
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Not mined after all: the relay sends the same bytes again. Nothing was booked."""
-        for row, _, _ in self._ours(uow, block):
+        for row, _, _ in _ours(uow, block, self._sent(uow, [block])):
             if row.state == "mined":
                 repository.step(uow, row, "broadcast", "A reorganisation undid its block.")
         return []
 
-    def _ours(
-        self, uow: UnitOfWork, block: BlockView
-    ) -> Iterator[tuple[Withdrawal, OutgoingView, TransactionSeen]]:
-        """The withdrawals, locked, whose transactions are in this block."""
-        sent = relay.by_hash(uow, self._chain_id, [seen.hash for seen in block.transactions])
-        for seen in block.transactions:
-            outgoing = sent.get(seen.hash)
-            if outgoing is not None and outgoing.purpose in PURPOSES:
-                row = repository.lock_of_outgoing(uow, outgoing)
-                if row is not None:
-                    yield row, outgoing, seen
+    def _sent(self, uow: UnitOfWork, blocks: Sequence[BlockView]) -> dict[bytes, OutgoingView]:
+        hashes = [seen.hash for block in blocks for seen in block.transactions]
+        return relay.by_hash(uow, self._chain_id, hashes)
+
+
+def _ours(
+    uow: UnitOfWork, block: BlockView, sent: Mapping[bytes, OutgoingView]
+) -> Iterator[tuple[Withdrawal, OutgoingView, TransactionSeen]]:
+    """The withdrawals, locked, whose transactions are in this block; `sent`: the relay's."""
+    for seen in block.transactions:
+        outgoing = sent.get(seen.hash)
+        if outgoing is not None and outgoing.purpose in PURPOSES:
+            row = repository.lock_of_outgoing(uow, outgoing)
+            if row is not None:
+                yield row, outgoing, seen
 
 
 def _final(

@@ -77,16 +77,18 @@ class Says:
     posting: Posting
     said: list[int] = field(default_factory=list)
 
-    def on_confirmed(self, uow: Any, block: BlockView) -> Sequence[Posting]:
+    def on_confirmed(self, uow: Any, blocks: Sequence[BlockView]) -> Sequence[Sequence[Posting]]:
         del uow
-        self.said.append(block.height)
-        return [self.posting]
+        self.said += [block.height for block in blocks]
+        return [[self.posting] for _ in blocks]
 
-    def on_finalized(self, uow: Any, block: BlockView) -> Sequence[Posting]:
+    def on_finalized(self, uow: Any, blocks: Sequence[BlockView]) -> Sequence[Sequence[Posting]]:
+        del uow
+        return [[] for _ in blocks]
+
+    def on_orphaned(self, uow: Any, block: BlockView) -> Sequence[Posting]:
         del uow, block
         return []
-
-    on_orphaned = on_finalized
 
 
 def booked(stage: Stage, *postings: Posting) -> None:

@@ -85,7 +85,7 @@ def through(bench: Bench, sink: RelaySink, block: BlockView) -> tuple[list[Posti
     )
     try:
         with indexer.unit(None, system("indexer")) as uow:
-            booked = list(sink.on_confirmed(uow, block))
+            booked = list(sink.on_confirmed(uow, [block])[0])
         with indexer.unit(None, system("indexer")) as uow:
             return booked, list(sink.on_orphaned(uow, block))
     finally:
