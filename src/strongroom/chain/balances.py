@@ -65,6 +65,7 @@ _CODE: Final = bytes.fromhex(
     "5b6020019060280190600c56"  # NEXT: o + 32, i + 40, LOOP
     "5b600080fd"  # FAIL: revert
 )
+_COIN: Final = bytes(20)
 _CAPPED: Final = (ExecutionReverted, LimitExceeded, NodeRefused, NodeLied, TransactionInvalid)
 """What a node says that lacks gas or bytes for so many."""
 _MISSING: Final = (MethodMissing, ParametersRefused)
@@ -181,8 +182,8 @@ class BalanceOracle:
 
 def code_asking(held: Sequence[Held]) -> str:
     """The code that answers for these, as hex."""
-    items = b"".join(address + (token or bytes(20)) for address, token in held)
-    return "0x" + (_CODE + items).hex()
+    items = [part for address, token in held for part in (address, token or _COIN)]
+    return "0x" + (_CODE + b"".join(items)).hex()
 
 
 def _single_call(address: bytes, token: bytes | None, block: dict[str, Any]) -> Call:

@@ -5,9 +5,13 @@ so that what was missed on one of them shows up too. What differs from the books
 reconciliation, with the blocks between which it began.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from itertools import islice, repeat
+from typing import Final, NamedTuple
+from uuid import UUID
 
+from strongroom.chain.balances import Held
 from strongroom.chain.headers import Header
 from strongroom.db import arrays, outbox
 from strongroom.db.database import Database, UnitOfWork
@@ -24,7 +28,7 @@ from strongroom.kit.metrics import counter, gauge
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import CustodyTotal
 from strongroom.wallets import service as wallets
-from strongroom.wallets.types import Holding, WatchedFrom
+from strongroom.wallets.types import Alike, Holding, WatchedFrom
 
 TOPIC: Final = "reconciliation.run"
 PART_MAX: Final = 10_000
@@ -35,6 +39,30 @@ RANGES_MAX: Final = 16
 
 Reading = tuple[Holding, int]
 """What an address holds of one asset, in units."""
+
+
+class _Read(NamedTuple):
+    """What addresses that are alike hold on chain, and what the books have of that asset."""
+
+    alike: Alike
+    units: Sequence[int]
+    books: Mapping[bytes, int]
+
+    def all(self) -> list[Reading]:
+        """Each address's reading."""
+        return [
+            (Holding(address, self.alike.token, self.alike.asset), units)
+            for address, units in zip(self.alike.addresses, self.units, strict=True)
+        ]
+
+    def differing(self) -> list[Reading]:
+        """Those that the books have otherwise."""
+        booked = self.books.get
+        return [
+            (Holding(address, self.alike.token, self.alike.asset), units)
+            for address, units in zip(self.alike.addresses, self.units, strict=True)
+            if units != booked(address, 0)
+        ]
 
 
 class BalanceReader:
@@ -77,12 +105,13 @@ class BalanceReader:
 
     def _read_moved(self, cursor: Cursor, moved: Sequence[WatchedFrom]) -> Cursor:
         """Addresses that moved since the last reading, or are new: each one's reading is kept."""
-        height = cursor.finalized_height
-        header, readings = self._ask(height, moved)
-        codes = [wallets.custody_code(self._chain_id, one.address) for one in moved]
-        with self._database.read(None, ACTOR) as uow:
-            books = _books(ledger.custody_at(uow, self._chain_id, height, codes=codes))
-        ranges = self._ranges(_differing(readings, books), moved, height)
+        height, of = cursor.finalized_height, defaultdict[UUID, list[bytes]](list)
+        for one in moved:
+            of[one.organisation_id].append(one.address)
+        codes = [self._code(one.address) for one in moved]
+        header, found = self._ask(height, of, codes=codes)
+        readings = [reading for one in found for reading in one.all()]
+        ranges = self._ranges([reading for one in found for reading in one.differing()], height)
         with self._database.unit(None, ACTOR) as uow:
             after = move_cursor(uow, cursor, balances_height=height)
             self._hand_over(uow, header, "", readings, ranges, swept=0)
@@ -96,22 +125,22 @@ class BalanceReader:
         height, begin = cursor.finalized_height, sweep.after or b""
         with self._database.read(None, ACTOR) as uow:
             part = wallets.complete_after(uow, self._chain_id, height, begin, PART_MAX)
-        last = part[-1].address if len(part) == PART_MAX else None
-        header, readings = self._ask(height, part)
-        with self._database.read(None, ACTOR) as uow:
-            codes = (self._code(begin), self._code(part[-1].address if part else begin))
-            books = _books(ledger.custody_at(uow, self._chain_id, height, between=codes))
-        differing = _differing(readings, books)
-        ranges = self._ranges(differing, part, height)
+        read = sum(len(addresses) for addresses in part.values())
+        end = max((addresses[-1] for addresses in part.values()), default=begin)
+        between = (self._code(begin), self._code(end))
+        header, found = self._ask(height, part, between=between)
+        differing = [reading for one in found for reading in one.differing()]
+        ranges = self._ranges(differing, height)
         with self._database.unit(None, ACTOR) as uow:
             after = move_cursor(uow, cursor)
-            moved = sweeping.advance(sweep, uow.now, last, len(part))
+            moved = sweeping.advance(sweep, uow.now, end if read == PART_MAX else None, read)
             sweeping.record(uow, self._chain_id, moved)
-            if readings:
-                place, equal = f"sweep {sweep.round} {begin.hex()}", len(readings) - len(differing)
+            if found:
+                place = f"sweep {sweep.round} {begin.hex()}"
+                equal = sum(len(one.units) for one in found) - len(differing)
                 self._hand_over(uow, header, place, differing, ranges, swept=equal)
             self._sweep = moved
-        self._measure(moved, len(part))
+        self._measure(moved, read)
         return after
 
     def _due(self) -> Sweep | None:
@@ -150,23 +179,43 @@ class BalanceReader:
         )
         return wallets.complete(uow, self._chain_id, cursor.finalized_height, moved)
 
-    def _ask(self, height: int, of: Sequence[WatchedFrom]) -> tuple[Header, list[Reading]]:
+    def _ask(
+        self,
+        height: int,
+        of: Mapping[UUID, Sequence[bytes]],
+        *,
+        codes: Sequence[str] | None = None,
+        between: tuple[str, str] | None = None,
+    ) -> tuple[Header, list[_Read]]:
+        """Both sides of what each organisation's addresses hold; of the books those of `codes`, or
+        those `between` two codes, are read while the node answers. Raises ForkChanged, ChainError.
+        """
         with self._database.read(None, ACTOR) as uow:
             own = repository.canonical(uow, self._chain_id, height)
-            holdings = wallets.holdings(uow, self._chain_id, self._native_asset, of)
-        header = self._thread.read(self._thread.fetcher.header_at(height))
+            alike = wallets.held_alike(uow, self._chain_id, self._native_asset, of)
+        held = [held for one in alike for held in zip(one.addresses, repeat(one.token))]
+        reading = self._thread.start(self._read_at(height, held))
+        with self._database.read(None, ACTOR) as uow:
+            totals = ledger.custody_at(uow, self._chain_id, height, codes=codes, between=between)
+        header, units = self._thread.wait(reading)
         if own is not None and own.block_hash != header.hash:
             raise ForkChanged(f"The node shows another block {height} than the final one here.")
-        asked = [(holding.address, holding.token) for holding in holdings]
-        units = self._thread.read(self._thread.fetcher.balances(header, asked))
-        return header, list(zip(holdings, units, strict=True))
+        books, each = _books(totals), iter(units)
+        return header, [
+            _Read(one, list(islice(each, len(one.addresses))), books[one.asset]) for one in alike
+        ]
 
-    def _ranges(
-        self, differing: Sequence[Reading], of: Sequence[WatchedFrom], height: int
-    ) -> list[tuple[Holding, Range]]:
+    async def _read_at(self, height: int, held: Sequence[Held]) -> tuple[Header, list[int]]:
+        header = await self._thread.fetcher.header_at(height)
+        return header, await self._thread.fetcher.balances(header, held)
+
+    def _ranges(self, differing: Sequence[Reading], height: int) -> list[tuple[Holding, Range]]:
         """Where each difference began; of an account that is frozen already, people know it."""
         if not differing:
             return []
+        addresses = {holding.address for holding, _ in differing}
+        with self._database.read(None, ACTOR) as uow:
+            of = wallets.complete(uow, self._chain_id, height, addresses)
         first = {one.address: (one.height, one.organisation_id) for one in of}
         found: list[tuple[Holding, Range]] = []
         for holding, _ in differing:
@@ -215,19 +264,12 @@ class BalanceReader:
         return wallets.custody_code(self._chain_id, address)
 
 
-def _books(found: Sequence[CustodyTotal]) -> dict[tuple[bytes, str], int]:
-    return {(bytes.fromhex(one.code[-40:]), one.asset): one.units for one in found}
-
-
-def _differing(
-    readings: Sequence[Reading], books: Mapping[tuple[bytes, str], int]
-) -> list[Reading]:
-    """Those that the books have otherwise."""
-    return [
-        (holding, units)
-        for holding, units in readings
-        if units != books.get((holding.address, holding.asset), 0)
-    ]
+def _books(found: Sequence[CustodyTotal]) -> defaultdict[str, dict[bytes, int]]:
+    """Units by asset and address."""
+    books: defaultdict[str, dict[bytes, int]] = defaultdict(dict)
+    for one in found:
+        books[one.asset][bytes.fromhex(one.code[-40:])] = one.units
+    return books
 
 
 def _insert(

@@ -1,5 +1,6 @@
 """Values of wallets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -93,6 +94,14 @@ class WatchedFrom(NamedTuple):
     organisation_id: UUID
     address: bytes
     height: int
+
+
+class Alike(NamedTuple):
+    """Addresses that may all hold the same asset: a token (None = the chain's coin) by its code."""
+
+    token: bytes | None
+    asset: str
+    addresses: Sequence[bytes]
 
 
 class Holding(NamedTuple):

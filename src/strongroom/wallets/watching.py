@@ -5,7 +5,7 @@ before its unit committed, so blocks fetched before that may be matched without 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, get_args
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from strongroom.wallets.models import WalletAddress, WatchedAddress, WatchedToke
 from strongroom.wallets.rules import custody_code
 from strongroom.wallets.types import (
     AddressKind,
+    Alike,
     Attribution,
     Holding,
     LateScan,
@@ -193,29 +194,46 @@ def complete(
 
 def complete_after(
     uow: UnitOfWork, chain_id: int, up_to: int, after: bytes, limit: int
-) -> list[WatchedFrom]:
-    """The next addresses above `after` that were matched in every block up to `up_to`."""
+) -> dict[UUID, list[bytes]]:
+    """The next addresses above `after` that were matched in every block up to `up_to`: those of an
+    organisation in their order. They come as one value an organisation, for they may be millions.
+    """
     found = uow.execute(
-        f"SELECT {_FROM} FROM watched_address WHERE {_COMPLETE}"  # noqa: S608 - own constants
-        " AND address > %(after)s ORDER BY address LIMIT %(limit)s",
+        "SELECT organisation_id, string_agg(address, '' ORDER BY address) FROM ("  # noqa: S608
+        f" SELECT organisation_id, address FROM watched_address WHERE {_COMPLETE}"
+        " AND address > %(after)s ORDER BY address LIMIT %(limit)s) AS part"
+        " GROUP BY organisation_id",
         {"chain": chain_id, "up_to": up_to, "after": after, "limit": limit},
     )
-    return [WatchedFrom(*row) for row in found.fetchall()]
+    return {
+        organisation_id: [joined[at : at + 20] for at in range(0, len(joined), 20)]
+        for organisation_id, joined in found
+    }
+
+
+def held_alike(
+    uow: UnitOfWork, chain_id: int, native_asset: str, of: Mapping[UUID, Sequence[bytes]]
+) -> list[Alike]:
+    """What the addresses of each organisation may hold: the chain's coin, and its tokens."""
+    coins = [Alike(None, native_asset, addresses) for addresses in of.values()]
+    return coins + [
+        Alike(token.contract, token.asset, of[token.organisation_id])
+        for token in tokens(uow, chain_id)
+        if token.organisation_id in of
+    ]
 
 
 def holdings(
     uow: UnitOfWork, chain_id: int, native_asset: str, addresses: Iterable[WatchedFrom]
 ) -> list[Holding]:
-    """What each address may hold: the chain's coin, and its organisation's tokens."""
-    named: defaultdict[UUID, list[tuple[bytes, str]]] = defaultdict(list)
-    for token in tokens(uow, chain_id):
-        named[token.organisation_id].append((token.contract, token.asset))
-    if not named:
-        return [Holding(one.address, None, native_asset) for one in addresses]
+    """The same, one by one."""
+    of: defaultdict[UUID, list[bytes]] = defaultdict(list)
+    for one in addresses:
+        of[one.organisation_id].append(one.address)
     return [
-        Holding(one.address, contract, asset)
-        for one in addresses
-        for contract, asset in ((None, native_asset), *named.get(one.organisation_id, ()))
+        Holding(address, alike.token, alike.asset)
+        for alike in held_alike(uow, chain_id, native_asset, of)
+        for address in alike.addresses
     ]
 
 
@@ -319,11 +337,11 @@ def attributions(uow: UnitOfWork, addresses: Iterable[bytes]) -> dict[bytes, Att
     }
 
 
-def record_delegations(uow: UnitOfWork, addresses: Collection[bytes]) -> None:
-    """Say that these addresses have their sweeping delegate at a finalized block."""
-    if addresses:
-        uow.execute(
-            "UPDATE wallet_address SET delegated_at = %s"
-            " WHERE address = ANY(%s) AND delegated_at IS NULL",
-            (uow.now, sorted(addresses)),
-        )
+def record_delegation(uow: UnitOfWork, address: bytes) -> None:
+    """Say that an address has its sweeping delegate at a finalized block."""
+    uow.session.execute(
+        update(WalletAddress)
+        .where(WalletAddress.address == address, WalletAddress.delegated_at.is_(None))
+        .values(delegated_at=uow.now)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,5 +1,6 @@
 """P2: every balance is read in a stated period, and a difference says in which block it began."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from strongroom.indexer import balances
 from strongroom.indexer.balances import SWEEP_SECONDS
 from strongroom.indexer.follower import Follower
 from strongroom.kit.metrics import gauge
-from tests.factories.chain_stage import ADDRESS
+from tests.factories.books import make_organisation
+from tests.factories.chain_stage import ADDRESS, ETH, TUSD
 from tests.factories.deposit_stage import LEAF, Flow
 
 
@@ -108,6 +110,31 @@ def test_equal_accounts_of_the_sweep_leave_no_rows(flow: Flow):
     newest = flow.stage.rows("SELECT * FROM reconciliation_run ORDER BY id DESC LIMIT 1")[0]
     assert (newest["swept"], newest["accounts"], newest["differences"]) == (1, 1, 0)
     assert newest["part"].startswith("sweep ")
+
+
+def test_each_organisation_s_addresses_are_read_for_what_it_may_hold(flow: Flow):
+    """Two organisations' addresses in turns; one of them has come to allow a token."""
+    other = replace(flow.stage, organisation=make_organisation(flow.stage.connect.found))
+    token = flow.stage.deploy_dollar()
+    for number in range(1, 9):
+        (flow.stage, other)[number % 2].watch(bytes([number]) * 20)
+    follower = follow(flow)
+    finish(flow, follower)
+    for number, units in ((3, 33), (4, 44)):
+        flow.stage.mint(token, bytes([number]) * 20, units)
+        flow.stage.chain.mine()
+    finish(flow, follower)
+    other.allow(token)
+    flow.stage.chain.rpc("anvil_setBalance", "0x" + (b"\x06" * 20).hex(), hex(9))
+    flow.clock.advance(SWEEP_SECONDS)
+    finish(flow, follower)
+    found = flow.stage.rows("SELECT address, asset, units FROM chain_balance WHERE part <> ''")
+    assert {(row["address"][0], row["asset"], row["units"]) for row in found} == {
+        (3, TUSD, 33),
+        (6, ETH, 9),
+    }
+    (run,) = flow.stage.rows("SELECT swept FROM reconciliation_run WHERE differences > 0")
+    assert run["swept"] == 9 + 4 - 2  # ADDRESS, too; four of them for the token as well
 
 
 def test_a_frozen_account_is_not_bisected_again(flow: Flow):
