@@ -155,6 +155,11 @@ class Strongroom:
         """Take a second payment to a single-use address."""
         return dict(self._http.post(f"/v1/deposits/{deposit_id}/acceptance", {}, key))
 
+    def accept_nobodys(self, deposit_id: str, why: str, key: str | None = None) -> Json:
+        """Compliance takes a mint, or a withdrawal from the beacon chain: nobody paid it."""
+        path = f"/v1/deposits/{deposit_id}/no-payer-acceptance"
+        return dict(self._http.post(path, {"why": why}, key))
+
     def set_deposit_rule(self, rule: Json, key: str | None = None) -> Json:
         """Set what the organisation's deposits must have before they are credited."""
         return dict(self._http.post("/v1/deposit-rules", rule, key))

@@ -33,6 +33,8 @@ from strongroom_protocol.evidence import ClearedDeposit, open_clearance
 
 LOOK_MAX: Final = 1_000
 """Deposits asked again by one look."""
+NO_PAYER: Final = "deposits.no_payer"
+"""The kind of alert that asks compliance about money that nobody paid."""
 _BOOKED: Final = ("confirmed", "finalized")
 
 
@@ -41,7 +43,8 @@ def settle(uow: UnitOfWork, deposit_id: UUID, screener_key: bytes) -> None:
 
     CLEAR makes it the client's, if the screener's own signature over this very deposit says so
     (`screener_key`: its pinned Ed25519 key, 32 bytes) and its terms are met; HIT quarantines it at
-    once (the screener opened the alert); any other answer leaves it in suspense. An arrival that
+    once (the screener opened the alert); any other answer leaves it in suspense, and one that says
+    that nobody paid it is shown to compliance. An arrival that
     was not booked is left alone. A HIT after the credit moves nothing by itself: people get an
     alert of their own.
 
@@ -55,7 +58,7 @@ def settle(uow: UnitOfWork, deposit_id: UUID, screener_key: bytes) -> None:
         return
     verdict = screening.clearance(uow, row.screening_request_id)
     if verdict.state == "HIT" and row.disposition == "credited":
-        _alert(uow, row, verdict.reason)
+        _open_alert(uow, row, "deposits.hit_after_credit", verdict.reason)
     if row.disposition != "unscreened":
         return
     if not ledger.legs(uow, row.organisation_id, row.booking_key or ""):
@@ -63,10 +66,15 @@ def settle(uow: UnitOfWork, deposit_id: UUID, screener_key: bytes) -> None:
     if verdict.state == "HIT":
         _book(uow, [row], "quarantined", verdict.reason)
         return
+    if verdict.state == "UNSUPPORTED":
+        _hold_nobodys(uow, row)
     cleared = verdict.state == "CLEAR"
     row.cleared_at = (row.cleared_at or uow.now) if cleared else None
     if cleared:
         _check_signed(uow, row, verdict, screener_key)
+        if row.held == "no_payer":
+            row.held = row.awaits = None
+            repository.add_transitions(uow, [repository.change(row, "accepted", verdict.reason)])
         _credit(uow, row, [found for found in rows if found is not row], verdict, screener_key)
 
 
@@ -80,6 +88,22 @@ def accept(uow: UnitOfWork, deposit_id: UUID, by: str) -> None:
     row.held, row.awaits = None, None
     repository.add_transitions(uow, [repository.change(row, "accepted", f"Accepted by {by}.")])
     auditlog.append(uow, "deposit.accepted", str(row.id), {"by": by})
+
+
+def accept_nobodys(uow: UnitOfWork, deposit_id: UUID, why: str) -> None:
+    """Compliance takes money that nobody paid: the screener clears it then, and its alert is closed
+    with the same reason. Raises DepositUnknown, NotHeld.
+    """
+    row = uow.session.get(Deposit, (uow.organisation_id, deposit_id))
+    if row is None:
+        raise DepositUnknown("The organisation has no such deposit.")
+    if row.held != "no_payer" or row.screening_request_id is None:
+        raise NotHeld(
+            f"The deposit is {row.view().state}; only one that nobody paid, and that is held for "
+            "that, can be accepted so."
+        )
+    screening.accept_nobodys(uow, row.screening_request_id, why)
+    screening.close_alert(uow, NO_PAYER, str(row.id), why)
 
 
 def ask_accept(uow: UnitOfWork, deposit_id: UUID, topic: str) -> None:
@@ -193,6 +217,18 @@ def _hold_dust(uow: UnitOfWork, row: Deposit, dust_units: int) -> None:
         auditlog.append(uow, "deposit.dust", str(row.id), {"units": str(row.units)})
 
 
+def _hold_nobodys(uow: UnitOfWork, row: Deposit) -> None:
+    """There is no payer to judge: people look, once the address' own reuse is decided."""
+    if row.held in ("reuse", "no_payer"):
+        return
+    what = "a withdrawal from the beacon chain" if row.kind == "withdrawal" else "a mint"
+    row.held = "no_payer"
+    row.awaits = f"Held: nobody paid it, it is {what}. Compliance looks at it and may accept it."
+    repository.add_transitions(uow, [repository.change(row, "no_payer", row.awaits)])
+    auditlog.append(uow, "deposit.no_payer", str(row.id), {"kind": row.kind})
+    _open_alert(uow, row, NO_PAYER, row.awaits)
+
+
 def _is_clear(uow: UnitOfWork, row: Deposit, screener_key: bytes) -> bool:
     """Whether dust that waited may be credited now."""
     if row.screening_request_id is None or row.chain_state not in _BOOKED:
@@ -223,7 +259,8 @@ def _check_signed(
         ) from error
     token, address = Address(row.token or ZERO), Address(row.address)
     found = ClearedDeposit(row.chain_id, row.tx_hash, row.position, token, address, row.units)
-    if (clearance.direction, clearance.subject, clearance.deposit) != ("in", row.payer, found):
+    payer = address if row.payer == ZERO else row.payer  # what nobody paid is cleared by its place
+    if (clearance.direction, clearance.subject, clearance.deposit) != ("in", payer, found):
         raise ClearanceUnproven(
             f"The clearance shown for deposit {row.id} is another payment's; it stays in suspense."
         )
@@ -261,11 +298,11 @@ def _book(uow: UnitOfWork, rows: Sequence[Deposit], disposition: str, reason: st
         ledger.post_or_raise(uow, posting)
 
 
-def _alert(uow: UnitOfWork, row: Deposit, reason: str) -> None:
+def _open_alert(uow: UnitOfWork, row: Deposit, kind: str, reason: str) -> None:
     screening.open_alert(
         uow,
         organisation_id=row.organisation_id,
-        kind="deposits.hit_after_credit",
+        kind=kind,
         subject="0x" + row.payer.hex(),
         reference=str(row.id),
         detail={

@@ -65,7 +65,9 @@ class Deposit(Base):
     cleared_at: Mapped[datetime | None]
     """Screening is satisfied, the rest is not yet."""
     held: Mapped[str | None]
-    """reuse: a second payment to a single-use address; dust: waits for more at the same address."""
+    """reuse: a second payment to a single-use address; dust: waits for more at the same address;
+    no_payer: a mint, or a withdrawal from the beacon chain, that compliance has not accepted yet.
+    """
 
     def view(self) -> DepositView:
         """As other rooms see it."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from strongroom.db.database import UnitOfWork
-from strongroom.deposits.crediting import accept, ask_accept, look, settle
+from strongroom.deposits.crediting import accept, accept_nobodys, ask_accept, look, settle
 from strongroom.deposits.errors import DepositUnknown
 from strongroom.deposits.models import Deposit
 from strongroom.deposits.naming import book_named, unbooked
@@ -26,6 +26,7 @@ __all__ = [
     "NewRule",
     "Which",
     "accept",
+    "accept_nobodys",
     "ask_accept",
     "book_named",
     "end_rule",

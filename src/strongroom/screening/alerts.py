@@ -104,6 +104,16 @@ def move_alert(
     return _view(row)
 
 
+def close_alert(uow: UnitOfWork, kind: str, reference: str, why: str) -> None:
+    """Close the one of this kind and reference, if it is there and not at its end."""
+    query = select(Alert).filter_by(
+        organisation_id=uow.organisation_id, kind=kind, reference=reference
+    )
+    row = uow.session.scalars(query).one_or_none()
+    if row is not None and "CLOSED" in rules.TRANSITIONS[cast("AlertState", row.state)]:
+        move_alert(uow, row.id, "CLOSED", why)
+
+
 def _check_move(
     uow: UnitOfWork, row: Alert, to_state: AlertState, why: str, until: datetime | None
 ) -> None:

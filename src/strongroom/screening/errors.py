@@ -15,6 +15,12 @@ class ReferenceDiffers(Conflict):
     code = "screening.reference_differs"
 
 
+class PayerIsSomebody(Conflict):
+    """Only money that nobody paid is taken by compliance's word alone."""
+
+    code = "screening.payer_is_somebody"
+
+
 class ListInvalid(Invalid):
     """A list that cannot be read, or that holds no address at all."""
 

@@ -91,6 +91,18 @@ class ScreeningVerdict(Base):
     judged_at: Mapped[datetime]
 
 
+class ScreeningAcceptance(Base):
+    """Compliance takes money that nobody paid. Append-only; only the screener acts on it."""
+
+    __tablename__ = "screening_acceptance"
+
+    organisation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)
+    why: Mapped[str]
+    accepted_by: Mapped[str]
+    at: Mapped[datetime]
+
+
 class Alert(Base):
     """Something that people must look at."""
 

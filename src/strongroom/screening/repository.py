@@ -1,7 +1,11 @@
 """SQL of screening: lists by version, requests by lease."""
 
+<<<<<<< HEAD
 import json
 from collections.abc import Iterable, Mapping, Sequence
+=======
+from collections.abc import Iterable, Sequence
+>>>>>>> 512f712 (wip)
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -93,7 +97,8 @@ def add_changes(uow: UnitOfWork, changes: Iterable[EntryChange]) -> None:
 
 
 def queue_stale(uow: UnitOfWork, version: int, renew_before: timedelta, limit: int) -> int:
-    """Ask again what was judged by an older list, or whose clearance ends soon. Returns how many.
+    """Ask again what was judged by an older list, whose clearance ends soon, or what compliance has
+    accepted since. Returns how many.
 
     Finished requests are left alone: their money is final.
     """
@@ -104,7 +109,10 @@ def queue_stale(uow: UnitOfWork, version: int, renew_before: timedelta, limit: i
         "WHERE (organisation_id, id) IN (SELECT organisation_id, id FROM screening_request "
         "  WHERE finished_at IS NULL AND state <> 'QUEUED' "
         "  AND (list_version IS NULL OR list_version < %(version)s "
-        "       OR (state = 'CLEAR' AND valid_until <= %(soon)s)) "
+        "       OR (state = 'CLEAR' AND valid_until <= %(soon)s) "
+        "       OR (state = 'UNSUPPORTED' AND EXISTS (SELECT FROM screening_acceptance AS a "
+        "           WHERE (a.organisation_id, a.request_id) "
+        "               = (screening_request.organisation_id, screening_request.id)))) "
         "  ORDER BY requested_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)",
         {"version": version, "soon": uow.now + renew_before, "limit": limit},
     )
@@ -123,6 +131,15 @@ def claim(uow: UnitOfWork, lease_seconds: int, limit: int) -> list[Claimed]:
     )
     names = [field.name for field in fields(Claimed)]
     return [Claimed(**{name: row[name] for name in names}) for row in rows]
+
+
+def accepted(uow: UnitOfWork, claimed: Sequence[Claimed]) -> dict[UUID, str]:
+    """Why compliance takes those of these requests that it has accepted."""
+    rows = uow.execute(
+        "SELECT request_id, why FROM screening_acceptance WHERE request_id = ANY(%s)",
+        ([one.id for one in claimed],),
+    )
+    return dict(rows.fetchall())
 
 
 def record(

@@ -44,10 +44,14 @@ class Verdict:
     hits: tuple[Listing, ...] = ()
 
 
-def judge(subject: bytes, watchlist: Watchlist) -> Verdict:
-    """CLEAR only if there are lists and none of them names the address."""
+def judge(subject: bytes, watchlist: Watchlist, accepted: str | None = None) -> Verdict:
+    """CLEAR only if there are lists and none of them names the address; of nobody's money only if
+    compliance takes it. `accepted`: its reason; it clears no address that is somebody's.
+    """
     if watchlist.version == 0:
         return Verdict("ERROR", "No list was ever imported, so nobody can be cleared.")
+    if subject == ZERO_ADDRESS and accepted is not None:
+        return Verdict("CLEAR", f"Nobody paid it, and compliance accepts that: {accepted}")
     if subject == ZERO_ADDRESS:
         return Verdict(
             "UNSUPPORTED", "The zero address is nobody: the payer or payee is not known."
@@ -77,9 +81,11 @@ class Screener:
         with self._database.unit(None, ACTOR) as uow:
             again = repository.queue_stale(uow, self.watchlist.version, RENEW_BEFORE, BATCH)
             claimed = repository.claim(uow, LEASE_SECONDS, BATCH)
+            nobodys = [one for one in claimed if one.subject == ZERO_ADDRESS]
+            accepted = repository.accepted(uow, nobodys) if nobodys else {}
         crash_point("screener.claimed")
         for request in claimed:
-            self._answer(request)
+            self._answer(request, accepted.get(request.id))
         return bool(again or claimed)
 
     def refresh(self) -> None:
@@ -104,9 +110,9 @@ class Screener:
                 "No list was imported yet, so nothing can be cleared: import one first"
             )
 
-    def _answer(self, request: Claimed) -> None:
+    def _answer(self, request: Claimed, accepted: str | None = None) -> None:
         """Judge, sign and store one answer, with alerts and the topic, in a unit of its own."""
-        verdict = judge(request.subject, self.watchlist)
+        verdict = judge(request.subject, self.watchlist, accepted)
         version = self.watchlist.version or None
         with self._database.unit(
             request.organisation_id, ACTOR, request_id=request.request_trace or None
@@ -160,12 +166,16 @@ class Screener:
 
 def _clearance(uow: UnitOfWork, request: Claimed, verdict: Verdict, version: int) -> Clearance:
     now = int(uow.now.timestamp())
+    deposit = None if request.deposit is None else _deposit(request.deposit)
+    subject = Address(request.subject)
+    if verdict.state == "CLEAR" and request.subject == ZERO_ADDRESS and deposit is not None:
+        subject = deposit.address  # nobody paid: no clearance names the zero address
     return Clearance(
         organisation=str(request.organisation_id),
         direction="in" if request.direction == "in" else "out",
-        subject=Address(request.subject),
+        subject=subject,
         intent=request.intent,
-        deposit=None if request.deposit is None else _deposit(request.deposit),
+        deposit=deposit,
         verdict=verdict.state,
         list_version=version,
         screened_at=now,

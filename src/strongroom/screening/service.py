@@ -16,9 +16,19 @@ from strongroom.db import arrays
 from strongroom.db.database import UnitOfWork
 from strongroom.kit.check import check
 from strongroom.screening import repository, rules
-from strongroom.screening.alerts import alerts, move_alert, open_alert
-from strongroom.screening.errors import ListInvalid, ReferenceDiffers, RequestUnknown
-from strongroom.screening.models import ScreeningListVersion, ScreeningRequest, ScreeningVerdict
+from strongroom.screening.alerts import alerts, close_alert, move_alert, open_alert
+from strongroom.screening.errors import (
+    ListInvalid,
+    PayerIsSomebody,
+    ReferenceDiffers,
+    RequestUnknown,
+)
+from strongroom.screening.models import (
+    ScreeningAcceptance,
+    ScreeningListVersion,
+    ScreeningRequest,
+    ScreeningVerdict,
+)
 from strongroom.screening.types import (
     DepositFacts,
     Direction,
@@ -32,8 +42,10 @@ from strongroom_protocol.encoding import to_hex
 
 __all__ = [
     "Question",
+    "accept_nobodys",
     "alerts",
     "clearance",
+    "close_alert",
     "finish",
     "finish_all",
     "import_list",
@@ -143,6 +155,23 @@ def clearance(uow: UnitOfWork, request_id: UUID) -> ScreeningView:
         signature=clear.signature if clear else None,
         reason=told.get(state) or (verdict.reason if verdict else _REASON_QUEUED),
     )
+
+
+def accept_nobodys(uow: UnitOfWork, request_id: UUID, why: str) -> None:
+    """Compliance takes money that nobody paid: the screener clears it in a moment, and says by
+    whose word. Repeatable; the first reason stays. Raises RequestUnknown, PayerIsSomebody.
+    """
+    found = _request(uow, request_id)
+    if found.direction != "in" or found.subject != rules.ZERO_ADDRESS:
+        raise PayerIsSomebody(
+            "Somebody paid this money, so the lists judge it and no person's word clears it; look "
+            "at what screening says."
+        )
+    by = f"{uow.actor.kind}:{uow.actor.id}"
+    kept = {"organisation_id": found.organisation_id, "request_id": found.id, "why": why}
+    insertion = insert(ScreeningAcceptance).values(**kept, accepted_by=by, at=uow.now)
+    uow.session.execute(insertion.on_conflict_do_nothing())
+    auditlog.append(uow, "screening.nobodys_accepted", str(found.id), {"why": why, "by": by})
 
 
 def finish(uow: UnitOfWork, request_id: UUID) -> None:

@@ -171,6 +171,28 @@ def accept(deposit_id: UUID, command: Posting) -> Response:
     return command.run(work, status=202)
 
 
+class NobodysIn(Strict):
+    """Why money that nobody paid is taken, in compliance's words; kept for ever."""
+
+    why: Annotated[str, Field(min_length=3, max_length=500)]
+
+
+@router.post(
+    "/{deposit_id}/no-payer-acceptance",
+    response_model=DepositOut,
+    status_code=202,
+    dependencies=[Depends(needs(Role.COMPLIANCE))],
+)
+def accept_nobodys(deposit_id: UUID, body: NobodysIn, command: Posting) -> Response:
+    """Take a mint, or a withdrawal from the beacon chain: there is no payer to be screened."""
+
+    def work(uow: UnitOfWork) -> DepositOut:
+        deposits.accept_nobodys(uow, deposit_id, body.why)
+        return DepositOut.of(deposits.get(uow, deposit_id))
+
+    return command.run(work, status=202)
+
+
 @router.get("/{deposit_id}")
 def detail(deposit_id: UUID, query: Reading) -> DepositOut:
     """One deposit."""
