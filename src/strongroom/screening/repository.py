@@ -1,11 +1,7 @@
 """SQL of screening: lists by version, requests by lease."""
 
-<<<<<<< HEAD
 import json
 from collections.abc import Iterable, Mapping, Sequence
-=======
-from collections.abc import Iterable, Sequence
->>>>>>> 512f712 (wip)
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final

@@ -10,6 +10,7 @@ from typing import Any, Final, NotRequired, TypedDict, Unpack, cast
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from strongroom.auditlog import service as auditlog
 from strongroom.db import arrays
