@@ -67,15 +67,18 @@ class BlockTrie:
 
 
 def receipt_rlp(receipt: ReceiptAnswer) -> bytes:
-    """A receipt as it stands in the trie: type byte (unless legacy) and its RLP."""
-    body = encode(
-        [
-            quantity(receipt.status),
-            quantity(receipt.cumulative_gas_used),
-            octets(receipt.logs_bloom, 256),
-            [_log_fields(log) for log in receipt.logs],
-        ]
+    """A receipt as it stands in the trie: type byte (unless legacy) and its RLP. Written as hex
+    and read once: a touched block has hundreds, and each of their logs counts.
+    """
+    logs = "".join([_log_hex(log) for log in receipt.logs])
+    fields = (
+        _number_hex(receipt.status)
+        + _number_hex(receipt.cumulative_gas_used)
+        + "b90100"
+        + _word_hex(receipt.logs_bloom, 256)
+        + _list_hex(logs)
     )
+    body = octets(_list_hex(fields))
     kind = quantity(receipt.type)
     return body if kind == 0 else bytes([kind]) + body
 
@@ -129,9 +132,28 @@ def _list(parts: Sequence[bytes]) -> bytes:
     return bytes([0xF7 + len(length)]) + length + payload
 
 
-def _log_fields(log: LogAnswer) -> list[bytes | list[bytes]]:
-    return [
-        octets(log.address, 20),
-        [octets(topic, 32) for topic in log.topics],
-        octets(log.data),
-    ]
+def _log_hex(log: LogAnswer) -> str:
+    topics = "".join(["a0" + _word_hex(topic, 32) for topic in log.topics])
+    return _list_hex(
+        "94" + _word_hex(log.address, 20) + _list_hex(topics) + encode(octets(log.data)).hex()
+    )
+
+
+def _word_hex(text: str, length: int) -> str:
+    """Data of a known length, without its 0x; whether it is hex at all octets() says at the end."""
+    if len(text) != 2 * length + 2 or text[:2] != "0x":
+        raise NodeLied(f"The node sent {text[:40]!r} where {length} bytes belong.")
+    return text[2:]
+
+
+def _number_hex(text: str) -> str:
+    return encode(quantity(text)).hex()
+
+
+def _list_hex(payload: str) -> str:
+    """RLP of a list whose items are encoded already, as hex."""
+    length = len(payload) // 2
+    if length <= 55:
+        return f"{0xC0 + length:02x}{payload}"
+    width = (length.bit_length() + 7) // 8
+    return f"{0xF7 + width:02x}{length:0{2 * width}x}{payload}"

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from strongroom.chain.async_rpc import AsyncRpc
@@ -22,8 +23,10 @@ from strongroom.indexer.types import Span, Tip
 T = TypeVar("T")
 RANGE_BLOCKS: Final = 50
 """Blocks in one backfill range: 50 to 100 a call is where nodes are fastest."""
-WINDOW: Final = 4
+WINDOW: Final = 8
 """Ranges or blocks read ahead: the bound of the queue between fetcher and writer."""
+TOUCHED_MAX: Final = 200
+"""Touched blocks of one unit of final blocks: bounds its locks and its postings."""
 ANSWER_SECONDS: Final = 60.0
 """No read takes longer; the node's own time-out is far shorter."""
 
@@ -92,6 +95,12 @@ class FetchThread:
             self._loop.close()
 
 
+def join(span: Span, more: Span) -> Span:
+    """Two spans as one."""
+    blocks, indexed = (*span.blocks, *more.blocks), (*span.indexed, *more.indexed)
+    return replace(span, blocks=blocks, indexed=indexed)
+
+
 class Ahead:
     """Reads and matches the next spans of blocks before they are asked for."""
 
@@ -108,10 +117,25 @@ class Ahead:
         self._fill(first, tip, watched)
         (_, reading) = self._spans.popitem(last=False)
         try:
-            return self.match(self._thread.wait(reading), watched)
+            span = self.match(self._thread.wait(reading), watched)
         except Exception:
             self.clear()
             raise
+        while span.final and (more := self._ready(span)) is not None:
+            self._spans.popitem(last=False)
+            span = join(span, more)
+        return span
+
+    def _ready(self, span: Span) -> Span | None:
+        """What follows final blocks, where it was read and matched alike: one unit takes both."""
+        reading = next(iter(self._spans.values()), None)
+        if reading is None or not reading.done() or reading.cancelled() or reading.exception():
+            return None
+        more = reading.result()
+        follows = more.blocks[0].header.parent_hash == span.blocks[-1].header.hash
+        alike = (more.known, more.final, more.listed) == (span.known, span.final, span.listed)
+        touched = sum(block.touched for block in (*span.indexed, *more.indexed))
+        return more if follows and alike and touched <= TOUCHED_MAX else None
 
     def match(self, span: Span, watched: Kinds) -> Span:
         """The span as it is, or matched again where addresses were registered meanwhile."""

@@ -1,15 +1,19 @@
 """Spans: many blocks read, matched ahead and written at once, with the same books as one by one."""
 
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from strongroom.chain.errors import LimitExceeded, NodeLied
 from strongroom.chain.rpc import Call
+from strongroom.indexer.fetch_thread import RANGE_BLOCKS, Ahead
 from strongroom.indexer.fetcher import Fetcher
-from strongroom.indexer.types import FetchedBlock
-from tests.factories.chain_stage import ADDRESS, ETH, Stage
+from strongroom.indexer.follower import Follower
+from strongroom.indexer.types import FetchedBlock, Span
+from tests.factories.chain_stage import ADDRESS, ETH, SUSPENSE, Stage
 from tests.integration.strongroom.indexer.test_lying_nodes import Tampering, read
 
 LATE = bytes.fromhex("e1" * 20)
@@ -73,12 +77,8 @@ def test_a_span_read_before_an_address_was_registered_is_matched_again(stage: St
     stage.chain.mine()
     stage.mint(token, LATE, 8)
     stage.chain.mine(60)
-    follower = stage.follower()
-    follower.step()
-    follower.step()
-    cursor = follower.cursor
-    assert cursor is not None
-    assert cursor.height == 50, "the spans behind it were read ahead"
+    follower, ahead = read_ahead(stage)
+    assert len(ahead._spans) > 1
     stage.watch(LATE)
     stage.catch_up(follower)
     assert stage.balances()[f"{stage.custody(LATE)} {ETH}"] == 6
@@ -211,3 +211,46 @@ def test_a_payment_left_out_of_a_touched_block_is_found_in_its_receipts(stage: S
     follower._thread.fetcher._rpc = Tampering(shown, short)
     stage.catch_up(follower)
     assert stage.balances()[f"{stage.custody()} TUSD/6"] == 12
+
+
+def read_ahead(stage: Stage) -> tuple[Follower, Ahead]:
+    """A follower that has taken over, with all final blocks read and none written."""
+    follower = stage.follower()
+    follower.step()
+    cursor, ahead = follower.cursor, follower._ahead
+    assert cursor is not None
+    ahead._fill(cursor.height + 1, follower._read_tip(cursor), follower._watched)
+    wait([reading for key, reading in ahead._spans.items() if key[1] < stage.chain.height() - 2])
+    return follower, ahead
+
+
+def test_final_spans_that_are_read_already_are_written_by_one_unit(stage: Stage):
+    stage.send(ADDRESS, 4)
+    stage.chain.mine(60)
+    stage.send(ADDRESS, 5)
+    stage.chain.mine(70)
+    follower, _ = read_ahead(stage)
+    follower.step()
+    cursor = follower.cursor
+    assert cursor is not None
+    assert cursor.finalized_height >= 2 * RANGE_BLOCKS
+    records = stage.rows("SELECT convert_from(record, 'UTF8') AS said FROM log_pending")
+    assert sum("indexer.blocks_booked" in row["said"] for row in records) == 2  # ours, the house's
+    assert stage.balances() == {f"{SUSPENSE} {ETH}": 9, f"{stage.custody()} {ETH}": 9}
+    states = stage.rows("SELECT state FROM deposit_transition ORDER BY deposit_id, ordinal")
+    assert [row["state"] for row in states] == ["seen", "unscreened", "finalized"] * 2
+    stage.catch_up(follower)
+    stage.assert_sound()
+
+
+def test_a_span_that_does_not_follow_the_last_one_is_not_written_with_it(stage: Stage):
+    stage.chain.mine(130)
+    follower, ahead = read_ahead(stage)
+    (second, reading) = list(ahead._spans.items())[1]
+    span, other = reading.result(), Future[Span]()
+    other.set_result(replace(span, blocks=span.blocks[1:], indexed=span.indexed[1:]))
+    ahead._spans[second] = other
+    follower.step()
+    cursor = follower.cursor
+    assert cursor is not None
+    assert cursor.height == RANGE_BLOCKS
