@@ -32,6 +32,8 @@ class Sequencer:
 
     def step(self) -> bool:
         """True when more may wait."""
+        if not self._database.any("SELECT FROM log_pending"):
+            return False
         with self._database.unit(None, _ACTOR) as uow:
             placed = self._sequence(uow)
             crash_point("log.sequenced")

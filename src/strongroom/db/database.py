@@ -1,11 +1,12 @@
 """One engine a process, and the unit of work: the only place that commits.
 
-A unit's first statement sets the organisation for row-level security. Everything inside is one
-transaction; a clean exit commits, an error rolls back. Services never commit.
+The first statement of an organisation's unit sets it for row-level security until the transaction
+ends. Everything inside is one transaction; a clean exit commits, an error rolls back. Services
+never commit.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
@@ -13,7 +14,7 @@ from uuid import UUID
 
 import psycopg
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from strongroom.db.actor import Actor
@@ -31,6 +32,7 @@ _BEGIN = "SELECT set_config('strongroom.org', %s, true)"
 _BEGIN_READ = (
     "SELECT set_config('strongroom.org', %s, true), set_config('transaction_read_only', 'on', true)"
 )
+_BEGIN_ALL_READ = "SET TRANSACTION READ ONLY"
 
 
 class UnitOfWork:
@@ -106,6 +108,7 @@ class Database:
                 "connect_timeout": 5,
             },
         )
+        self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def unit(
@@ -115,7 +118,8 @@ class Database:
 
         Raises DatabaseUnavailable, CommitUnknown, TransactionConflict, LockTimeout.
         """
-        with self._session(_BEGIN, organisation_id, actor, request_id) as uow:
+        begin = None if organisation_id is None else _BEGIN
+        with self._session(begin, organisation_id, actor, request_id) as uow:
             yield uow
             uow.session.flush()
             crash_point("commit.before")
@@ -125,8 +129,20 @@ class Database:
     @contextmanager
     def read(self, organisation_id: UUID | None, actor: Actor) -> Iterator[UnitOfWork]:
         """The same, but PostgreSQL refuses to write; nothing is committed."""
-        with self._session(_BEGIN_READ, organisation_id, actor, None) as uow:
+        begin = _BEGIN_ALL_READ if organisation_id is None else _BEGIN_READ
+        with self._session(begin, organisation_id, actor, None) as uow:
             yield uow
+
+    def any(self, sql: str, values: Mapping[str, Any] | None = None) -> bool:
+        """Whether this SELECT finds a row, outside of any unit: for loops of a role that serves
+        all, which ask often and mostly in vain. Raises DatabaseUnavailable.
+        """
+        try:
+            with self._looking.connect() as connection:
+                found = connection.exec_driver_sql(f"SELECT EXISTS ({sql})", dict(values or {}))
+                return bool(found.scalar_one())
+        except SQLAlchemyError as error:
+            raise translate(error) or error from error
 
     def ping(self) -> None:
         """A health check: raises DatabaseUnavailable when PostgreSQL does not answer."""
@@ -139,13 +155,15 @@ class Database:
 
     @contextmanager
     def _session(
-        self, begin: str, organisation_id: UUID | None, actor: Actor, request_id: str | None
+        self, begin: str | None, organisation_id: UUID | None, actor: Actor, request_id: str | None
     ) -> Iterator[UnitOfWork]:
         session = Session(self.engine, expire_on_commit=False)
         request = request_id or current_request_id.get()
         uow = UnitOfWork(session, organisation_id, actor, request, self.clock, self._bits)
         try:
-            uow.execute(begin, ("" if organisation_id is None else str(organisation_id),))
+            # Where no organisation is set, none is left over either: it ends with its transaction.
+            if begin is not None:
+                uow.execute(begin, None if organisation_id is None else (str(organisation_id),))
             yield uow
         except Exception as error:
             if is_disconnect(error):

@@ -4,6 +4,7 @@ The table has `organisation_id`, `id`, `lease_until timestamptz`, `attempt integ
 commit; act; then record in a unit that asks `still_mine` first.
 """
 
+import functools
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,20 @@ def claim(
     `where` and `order` are written by us, never by a caller; its values go in `parameters` as
     %(name)s. Rows in other hands are passed over, and those of organisations on another chain.
     """
+    values = {
+        **(parameters or {}),
+        "lease_until": uow.now + timedelta(seconds=lease_seconds),
+        "lease_now": uow.now,
+        "lease_limit": limit,
+        "lease_chain": chain_id,
+    }
+    cursor = uow.driver.cursor(row_factory=dict_row)
+    return cursor.execute(_claiming(table, where, order), values).fetchall()
+
+
+@functools.cache
+def _claiming(table: str, where: str, order: str) -> bytes:
+    """The statement, once for each way of asking: a loop asks many times a second."""
     statement = sql.SQL(
         """
         UPDATE {table} AS t SET lease_until = %(lease_until)s, attempt = t.attempt + 1
@@ -47,14 +62,7 @@ def claim(
         where=sql.SQL(where),
         order=sql.SQL(order),
     )
-    values = {
-        **(parameters or {}),
-        "lease_until": uow.now + timedelta(seconds=lease_seconds),
-        "lease_now": uow.now,
-        "lease_limit": limit,
-        "lease_chain": chain_id,
-    }
-    return uow.driver.cursor(row_factory=dict_row).execute(statement, values).fetchall()
+    return statement.as_bytes()
 
 
 def still_mine(

@@ -22,6 +22,10 @@ from strongroom.kit.metrics import counter
 LEASE_SECONDS: Final = 30.0
 BACK_OFF_MAX_SECONDS: Final = 60.0
 _ACTOR: Final = system("dispatcher")
+_DUE: Final = (
+    "WHERE done_at IS NULL AND due_at <= %(now)s"
+    " AND (lease_until IS NULL OR lease_until <= %(now)s)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,10 @@ class Dispatcher:
 
     def step(self) -> bool:
         """Send what is due; True when there was anything."""
+        if not self._database.any(
+            f"SELECT FROM outbox {_DUE}", {"now": self._database.clock.now()}
+        ):
+            return False
         messages = self._claim()
         crash_point("outbox.claimed")
         for message in messages:
@@ -135,16 +143,14 @@ class Dispatcher:
     def _claim(self) -> list[OutboxMessage]:
         with self._database.unit(None, _ACTOR) as uow:
             found = uow.execute(
-                """
+                f"""
                 UPDATE outbox AS o SET lease_until = %(until)s, attempt = o.attempt + 1
-                FROM (SELECT organisation_id, id FROM outbox
-                      WHERE done_at IS NULL AND due_at <= %(now)s
-                        AND (lease_until IS NULL OR lease_until <= %(now)s)
+                FROM (SELECT organisation_id, id FROM outbox {_DUE}
                       ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
                 WHERE (o.organisation_id, o.id) = (due.organisation_id, due.id)
                 RETURNING o.organisation_id, o.id, o.topic, o.key, o.payload, o.request_id,
                           o.attempt
-                """,
+                """,  # noqa: S608 - own constant
                 {"until": uow.now + self._lease, "now": uow.now, "limit": self._limit},
             ).fetchall()
         return [OutboxMessage(*row) for row in found]

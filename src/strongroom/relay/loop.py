@@ -82,6 +82,8 @@ class RelayLoop:
 
     def step(self) -> bool:
         """Claim what is due and work on it. True: there was some. What is away makes rows wait."""
+        if not repository.any_due(self._database, self._chain_id):
+            return False
         with self._database.unit(None, self._actor) as uow:
             group: Group = repository.claim_due(uow, self._chain_id, GROUP_MAX)
         if not group:

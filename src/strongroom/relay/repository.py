@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import func, select, update
 
 from strongroom.db import arrays, lease
-from strongroom.db.database import UnitOfWork
+from strongroom.db.database import Database, UnitOfWork
 from strongroom.relay.models import Outgoing
 from strongroom.relay.rules import AttemptState
 from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttempt, State, view_of
@@ -21,6 +21,9 @@ from strongroom.relay.types import AttemptKind, Fees, OutgoingView, SignedAttemp
 LEASE_SECONDS: Final = 20
 """How long a dead process keeps a row; a slow one that outlives it is stopped by the fence."""
 
+_DUE: Final = (
+    "chain_id = %(chain_id)s AND state IN ('queued', 'signed', 'broadcast') AND due_at <= %(now)s"
+)
 ATTEMPTS_READ: Final = 200
 """Receipts that are asked for at once; the rest waits for the next look."""
 
@@ -77,6 +80,13 @@ class Row:
         )
 
 
+def any_due(database: Database, chain_id: int) -> bool:
+    """Whether a row may be claimed: what is asked ten times a second, mostly in vain."""
+    free = f"({_DUE}) AND (lease_until IS NULL OR lease_until <= %(now)s)"
+    values = {"chain_id": chain_id, "now": database.clock.now()}
+    return database.any(f"SELECT FROM outgoing WHERE {free}", values)
+
+
 def claim_due(uow: UnitOfWork, chain_id: int, limit: int) -> dict[UUID, Claim]:
     """Lease up to `limit` rows, those first that are due longest, by id. Rows that others hold are
     passed by.
@@ -84,8 +94,7 @@ def claim_due(uow: UnitOfWork, chain_id: int, limit: int) -> dict[UUID, Claim]:
     rows = lease.claim(
         uow,
         "outgoing",
-        "chain_id = %(chain_id)s AND state IN ('queued', 'signed', 'broadcast')"
-        " AND due_at <= %(now)s",
+        _DUE,
         LEASE_SECONDS,
         limit,
         parameters={"chain_id": chain_id, "now": uow.now},

@@ -120,6 +120,26 @@ def test_a_database_that_is_away_is_said(connect):
     )
     with pytest.raises(DatabaseUnavailable):
         away.ping()
+    with pytest.raises(DatabaseUnavailable):
+        away.any("SELECT FROM outbox")
+
+
+def test_what_serves_all_inherits_no_organisation(connect):
+    """Nothing is set for it, and what was set before ended with its transaction."""
+    organisation = make_organisation(connect.found)
+    database = connect(pool_size=1)
+    with database.unit(organisation, ACTOR) as uow:
+        outbox.enqueue(uow, "webhooks.send", "k", {})
+    for unit in (database.unit, database.read):
+        with unit(None, ACTOR) as uow:
+            assert uow.execute("SELECT current_organisation()").fetchone() == (None,)
+            assert uow.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
+    assert not database.any("SELECT FROM outbox")
+    relay = connect("strongroom_relay", pool_size=1)
+    assert relay.any("SELECT FROM outbox WHERE key = %(key)s", {"key": "k"})
+    assert not relay.any("SELECT FROM outbox WHERE key = %(key)s", {"key": "another"})
+    with relay.unit(None, ACTOR) as uow:
+        assert uow.execute("SELECT count(*) FROM outbox").fetchone() == (1,)
 
 
 def test_idempotency_gives_the_first_answer_byte_for_byte(books):
