@@ -5,7 +5,7 @@ before its unit committed, so blocks fetched before that may be matched without 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, get_args
 from uuid import UUID
 
@@ -337,11 +337,11 @@ def attributions(uow: UnitOfWork, addresses: Iterable[bytes]) -> dict[bytes, Att
     }
 
 
-def record_delegation(uow: UnitOfWork, address: bytes) -> None:
-    """Say that an address has its sweeping delegate at a finalized block."""
-    uow.session.execute(
-        update(WalletAddress)
-        .where(WalletAddress.address == address, WalletAddress.delegated_at.is_(None))
-        .values(delegated_at=uow.now)
-        .execution_options(synchronize_session=False)
-    )
+def record_delegations(uow: UnitOfWork, addresses: Collection[bytes]) -> None:
+    """Say that these addresses have their sweeping delegate at a finalized block."""
+    if addresses:
+        uow.execute(
+            "UPDATE wallet_address SET delegated_at = %s"
+            " WHERE address = ANY(%s) AND delegated_at IS NULL",
+            (uow.now, sorted(addresses)),
+        )
