@@ -17,7 +17,7 @@ from sqlalchemy import select
 from strongroom.auditlog import service as auditlog
 from strongroom.db import outbox
 from strongroom.db.database import UnitOfWork
-from strongroom.deposits import batches, leaf_sweeps, settings, sweepable
+from strongroom.deposits import batches, gas_costs, leaf_sweeps, settings, sweepable
 from strongroom.deposits.leaf_sweeps import Mandate
 from strongroom.deposits.models import Deposit, Sweep
 from strongroom.deposits.schedule import EVERY_MOMENT
@@ -96,7 +96,9 @@ def plan_sweep(
     if not set_code(mandate.chain_id):
         leaf_sweeps.go_on(uow, mandate)
         due = mandate.schedule.is_due(uow.now, _last_planned(uow))
-        return leaf_sweeps.begin(uow, mandate) if due else None
+        begun = leaf_sweeps.begin(uow, mandate) if due else None
+        gas_costs.charge(uow, mandate)
+        return begun
     if _under_way(uow) or not mandate.schedule.is_due(uow.now, _last_planned(uow)):
         return None
     return _plan_batch(uow, mandate)

@@ -21,11 +21,13 @@ from strongroom.relay import alerts, attempts, repository
 from strongroom.relay.foresight import difference
 from strongroom.relay.models import Outgoing, OutgoingAttempt
 from strongroom.relay.revert_loop import reverted
-from strongroom.wallets.service import TREASURY, custody_code
+from strongroom.wallets.service import custody_code
 
 GAS_ACCOUNT: Final = "house:gas"
 OWN_GAS: Final = frozenset({"gas_topup", "leaf_sweep"})
-"""Purposes whose gas an organisation's treasury pays, out of the sender's own custody."""
+"""Purposes whose gas an organisation pays, out of the sender's own custody. GAS_ACCOUNT in its own
+books has no floor and refuses nothing; who sweeps charges the treasury for it.
+"""
 
 log = logger(__name__)
 
@@ -43,8 +45,8 @@ class RelaySink:
         self, uow: UnitOfWork, blocks: Sequence[BlockView]
     ) -> Sequence[Sequence[Posting]]:
         """Rows become `mined`; each transaction of the relay's key costs the house its gas, and gas
-        money and sweeps sent by an organisation's keys cost its treasury theirs. What a payment by
-        a spending key costs is its withdrawal's to book.
+        money and sweeps sent by an organisation's keys cost itself theirs. What a payment by a
+        spending key costs is its withdrawal's to book.
         """
         rows = _rows_by_hash(uow, [seen.hash for block in blocks for seen in block.transactions])
         for block in blocks:
@@ -116,9 +118,10 @@ class RelaySink:
                 postings.append(self._gas(block, seen, HOUSE, GAS_ACCOUNT, back=back))
             elif row is not None and row.purpose in OWN_GAS:
                 owner, code = row.organisation_id, custody_code(self._chain_id, seen.sender)
-                accounts = [AccountRef(owner, one, self._native_asset) for one in (TREASURY, code)]
+                codes = (GAS_ACCOUNT, code)
+                accounts = [AccountRef(owner, one, self._native_asset) for one in codes]
                 ledger.open_accounts(uow, accounts)
-                postings.append(self._gas(block, seen, owner, TREASURY, back=back))
+                postings.append(self._gas(block, seen, owner, GAS_ACCOUNT, back=back))
         return postings
 
     def _gas(

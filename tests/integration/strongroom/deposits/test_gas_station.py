@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from strongroom.auditlog import service as auditlog
+from strongroom.db.actor import system
 from strongroom.deposits.leaf_sweeps import GAS, REST_SECONDS
 from strongroom.indexer.follower import Follower
+from strongroom.ledger import service as ledger
+from strongroom.ledger.types import AccountRef, Leg, Posting
 from strongroom.relay.sink import RelaySink
 from tests.factories.chain_stage import ETH, TUSD, VAULT
 from tests.factories.deposit_stage import Flow
@@ -172,6 +176,74 @@ def test_what_is_left_of_feeding_is_used_the_next_time(station: Flow):
     station.settle()
     station.plan()
     assert feed(station, found) == first - left
+
+
+def owed(flow: Flow) -> int:
+    """Gas of its own sweeps that the organisation's treasury has not paid yet, in wei."""
+    return flow.stage.balances().get(f"house:gas {ETH}", 0)
+
+
+def spend_treasury(flow: Flow, units: int) -> None:
+    """Another client has it now."""
+    owner = flow.stage.organisation
+    legs = (Leg("client:treasury", "client:other", ETH, units),)
+    with flow.stage.connect("strongroom_worker", pool_size=1).unit(owner, system("test")) as uow:
+        ledger.open_accounts(uow, [AccountRef(owner, "client:other", ETH)])
+        posting = Posting(owner, "spend", "test", legs)
+        auditlog.append(uow, "test", "test", {}, rows=ledger.rows([posting]))
+        ledger.post_or_raise(uow, posting)
+
+
+def test_gas_that_the_treasury_lacks_freezes_nobody_and_is_paid_later(station: Flow):
+    """P2, P3: the chain took it, so it is booked; what a customer has can't refuse that."""
+    policy(station)
+    found = credited(station, LEAVES[0])
+    funded(station, found)
+    spend_treasury(station, DEPOSIT + 10**17)
+    station.plan()
+    feed(station, found)
+    pay(station, found)
+    spent = owed(station)
+    assert spent > 0
+    assert station.stage.rows("SELECT 1 FROM custody_freeze") == []
+    assert station.stage.rows("SELECT 1 FROM outbox WHERE topic = 'indexer.refused'") == []
+    (alert,) = station.stage.rows("SELECT kind, detail FROM alert")
+    assert alert["kind"] == "deposits.gas_owed"
+    for address in (LEAVES[0], spender(station), VAULT):
+        booked = station.stage.balances().get(f"{station.stage.custody(address)} {ETH}", 0)
+        assert address == spender(station) or booked == on_chain(station, address)
+    station.stage.send(LEAVES[0], DEPOSIT)
+    station.stage.chain.mine(4)
+    station.stage.catch_up(found)
+    station.settle()
+    station.plan()
+    assert owed(station) == 0
+    treasury = station.stage.balances()[f"client:treasury {ETH}"]
+    assert treasury == DEPOSIT - spent
+    station.plan()
+    assert station.stage.balances()[f"client:treasury {ETH}"] == treasury, "it is charged once"
+    station.stage.assert_sound()
+
+
+def test_gas_that_a_fork_gives_back_is_given_back_to_the_treasury(station: Flow):
+    policy(station)
+    found = credited(station, LEAVES[0])
+    funded(station, found)
+    treasury = station.stage.balances()[f"client:treasury {ETH}"]
+    station.plan()
+    (row,) = asked(station, "gas_topup")
+    sent(station, row, spender(station), LEAVES[0], int(row["payload"]["units"]), blocks=1)
+    station.stage.catch_up(found)
+    station.plan()
+    assert station.stage.balances()[f"client:treasury {ETH}"] < treasury
+    station.stage.chain.rpc("anvil_reorg", 1, [])
+    station.stage.chain.mine()
+    station.stage.catch_up(found)
+    assert owed(station) < 0
+    station.plan()
+    assert station.stage.balances()[f"client:treasury {ETH}"] == treasury
+    assert owed(station) == 0
+    station.stage.assert_sound()
 
 
 def test_many_addresses_are_fed_side_by_side(station: Flow):

@@ -9,7 +9,7 @@ from strongroom.kit.ids import HOUSE
 from strongroom.ledger.types import Posting
 from strongroom.relay.sink import GAS_ACCOUNT, RelaySink
 from strongroom.relay.types import Purpose
-from strongroom.wallets.service import TREASURY, custody_code
+from strongroom.wallets.service import custody_code
 from strongroom_protocol.hashing import keccak256
 from tests.integration.strongroom.relay.bench import Bench
 
@@ -20,8 +20,8 @@ COIN = "ETH/18"
     ("purpose", "payer"),
     [
         ("sweep", GAS_ACCOUNT),
-        ("gas_topup", TREASURY),
-        ("leaf_sweep", TREASURY),
+        ("gas_topup", GAS_ACCOUNT),
+        ("leaf_sweep", GAS_ACCOUNT),
         ("hot_payment", None),
     ],
 )
@@ -34,7 +34,7 @@ def test_what_the_chain_took_for_gas_is_what_the_books_take(
     bench.run()
     bench.chain.mine()
     cost = before - bench.node.balance(sender) - 1  # the payment itself is of one wei
-    relay_key = sender if payer == GAS_ACCOUNT else b"\x77" * 20
+    relay_key = sender if purpose == "sweep" else b"\x77" * 20
     sink = RelaySink(bench.chain.chain_id, relay_key, COIN)
     block = the_block(bench)
     booked, back = through(bench, sink, block)
