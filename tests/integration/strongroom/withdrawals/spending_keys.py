@@ -46,7 +46,7 @@ class Spending:
         return {asset: (self.stage.available(asset, code), on_chain[asset]) for asset in on_chain}
 
 
-def _key(index: int, address: str, kind: str) -> dict[str, Any]:
+def spending_key(index: int, address: str, kind: str) -> dict[str, Any]:
     return {
         "index": index,
         "address": address,
@@ -59,7 +59,7 @@ def _key(index: int, address: str, kind: str) -> dict[str, Any]:
     }
 
 
-def _hot_address(stage: Stage) -> str:
+def hot_address(stage: Stage) -> str:
     out = stage.house.folder / "account-0-spending.json"
     words = ("--index", "0", "--count", "4", "--spending", "1", "--out", str(out))
     stage.house.ceremony("account", *words)
@@ -72,8 +72,8 @@ def spending_keys(stage: Stage) -> Iterator[Spending]:
     with short_folder("cold") as folder:
         machine = OfflineMachine(folder, stage.chain.chain_id, stage.house.founding())
         cold = checksum(parse_address(machine.found(0, 1)[0]))
-        hot = checksum(parse_address(_hot_address(stage)))
-        stage.update_policy(spending=[_key(0, cold, "cold"), _key(0, hot, "hot")])
+        hot = checksum(parse_address(hot_address(stage)))
+        stage.update_policy(spending=[spending_key(0, cold, "cold"), spending_key(0, hot, "hot")])
         found = Spending(stage, machine, cold, hot)
         for wallet in (cold, hot):
             fund(stage, wallet)
