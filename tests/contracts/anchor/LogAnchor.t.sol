@@ -76,6 +76,17 @@ contract LogAnchorTest is SafeFixture {
         );
     }
 
+    function test_APastEpochIsNotAnchored() public {
+        _anchor.replaceWriter(_writer, 3, _signatures(QUORUM, _anchor.replaceDigest(_writer, 3)));
+        for (uint64 epoch = 0; epoch < 3; ++epoch) {
+            _refusePut(
+                epoch,
+                9,
+                abi.encodeWithSelector(ILogAnchor.LogAnchor_EpochNotInForce.selector, epoch, 3)
+            );
+        }
+    }
+
     function testFuzz_OnlyTheWriterAnchors(address caller) public {
         vm.assume(caller != _writer);
         vm.prank(caller);
