@@ -26,11 +26,14 @@ from strongroom_signer.journal.schema import statements
 from strongroom_signer.journal.wal import PAGES_MAX
 
 MARK_BLOCK = 1000
-# A unit appends fewer receipts than this (a whole batch of requests, three receipts each), so the
-# store never outruns what was reserved.
+# A unit that does not say how many receipts it may append finds room for so many, which a whole
+# batch of requests does not fill.
+RECEIPTS_A_REQUEST = 3
 RESERVE_MARGIN = 200
-# Nobody waits for a mark that is renewed earlier than it must be.
+# To renew the mark takes the token as long as several requests: it is done early while it is quiet,
+# else as late as can be, and then rather between two requests than before one.
 IDLE_MARGIN = 400
+GAP_MARGIN = 24
 # Names are hashes, so each entry touches pages all over the store.
 CACHE_KIB = 32 * 1024
 GENESIS_HASH = bytes(32)
@@ -122,14 +125,18 @@ class Journal:
         self._reserve()
 
     @contextmanager
-    def unit(self, *, synced: bool = True) -> Iterator[None]:
+    def unit(self, *, synced: bool = True, receipts: int = RESERVE_MARGIN) -> Iterator[None]:
         """One atomic write, rolled back on any error; within another unit a savepoint, which lasts
-        only if the outer unit does. Raises Refused (journal_unavailable).
+        only if the outer unit does. Raises Refused (journal_unavailable). The mark is renewed first
+        where fewer than `receipts` are left of the reserve: more than that it may not append.
 
         `synced=False` outlives a killed process, and a power cut only from the next synced unit on:
         for what can be made again from entries that are synced.
         """
-        nested, before = self._open, (self.size, self.head)
+        nested = self._open
+        if not nested:
+            self._renew(receipts)
+        before = self.size, self.head
         try:
             self._enter_unit(synced)
             yield
@@ -145,8 +152,6 @@ class Journal:
             self._open = nested
             if not (nested or synced):
                 self._connection.execute("PRAGMA synchronous = FULL")
-        if not nested:
-            self._renew(RESERVE_MARGIN)
 
     def receipt(self, facts: dict[str, Any]) -> None:
         """Append a receipt to the chain; only inside a unit. Never a secret among `facts`."""
@@ -206,10 +211,12 @@ class Journal:
 
         return self.remembered(("epoch",), read)
 
-    def idle(self) -> None:
-        """What would keep somebody waiting later, done while nobody waits."""
+    def idle(self, quiet: bool) -> None:
+        """What would keep somebody waiting later, done while nobody waits: `quiet`, or only in a
+        gap between two requests.
+        """
         with suppress(Refused):  # the unit that needs it will say so
-            self._renew(IDLE_MARGIN)
+            self._renew(IDLE_MARGIN if quiet else GAP_MARGIN)
 
     def close(self) -> None:
         """Mark the exact end, then let go of the store."""

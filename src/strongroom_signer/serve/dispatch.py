@@ -16,6 +16,7 @@ from strongroom_protocol.errors import ProtocolError
 from strongroom_signer import honour
 from strongroom_signer.errors import Refused, check, require
 from strongroom_signer.house import House, Once, Plan
+from strongroom_signer.journal.store import RECEIPTS_A_REQUEST
 from strongroom_signer.operations.checkpoint import checkpoint
 from strongroom_signer.operations.fiat import fiat_order
 from strongroom_signer.operations.gas import gas_topup
@@ -151,7 +152,8 @@ class Dispatcher:
         there is no commit, all are refused.
         """
         try:
-            with self._house.journal.unit(synced=synced):
+            receipts = RECEIPTS_A_REQUEST * len(turns)
+            with self._house.journal.unit(synced=synced, receipts=receipts):
                 for turn in turns:
                     try:
                         with self._house.journal.unit():

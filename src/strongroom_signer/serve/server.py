@@ -28,6 +28,8 @@ IDLE_SECONDS = 30.0
 # To finish a frame that was begun, or to take an answer.
 FRAME_SECONDS = 5.0
 TICK_SECONDS = 0.2
+# A steady stream of requests leaves gaps of a few milliseconds; longer ones are worth filling.
+QUIET_SECONDS = 0.02
 # Longer ones take long to read (up to a second a MiB), so a batch has one of them at most.
 SMALL_BYTES = 1 << 14
 _READ_BYTES = 1 << 16
@@ -75,16 +77,17 @@ class Server:
         self,
         stop: threading.Event,
         tick: Callable[[], None] = lambda: None,
-        idle: Callable[[], None] = lambda: None,
+        idle: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        """Until `stop`; `tick` is called a few times a second, `idle` when nobody waits."""
+        """Until `stop`; `tick` is called a few times a second, `idle` when nobody waits: with False
+        in each gap between requests, with True once it is quiet.
+        """
         next_tick, waiting = 0.0, False
         try:
             while not stop.is_set():
                 events = self._selector.select(0)
                 if not (events or waiting):
-                    idle()
-                    events = self._selector.select(TICK_SECONDS)
+                    events = self._await(idle)
                 for key, _ in events:
                     if key.fileobj is self._listener:
                         self._accept()
@@ -97,6 +100,15 @@ class Server:
                     tick()
         finally:
             self._close()
+
+    def _await(self, idle: Callable[[bool], None]) -> list[tuple[selectors.SelectorKey, int]]:
+        """What happens next, if anything does before the next tick."""
+        idle(False)
+        events = self._selector.select(QUIET_SECONDS)
+        if not events:
+            idle(True)
+            events = self._selector.select(TICK_SECONDS)
+        return events
 
     def _accept(self) -> None:
         """Everybody who waits at the door, with what they brought along."""

@@ -10,6 +10,7 @@ from strongroom_signer.clock import FixedClock
 from strongroom_signer.errors import Impossible, Refused, Unfit
 from strongroom_signer.journal.schema import TABLES
 from strongroom_signer.journal.store import (
+    GAP_MARGIN,
     IDLE_MARGIN,
     MARK_BLOCK,
     RESERVE_MARGIN,
@@ -200,10 +201,11 @@ def test_a_unit_that_would_outrun_the_reserve_is_undone(tmp_path: Path) -> None:
         write(RESERVE_MARGIN - 1)
         assert marks.mark is not None
         assert journal.size <= marks.mark.reserved_to
+    query = """SELECT count(*) FROM receipt WHERE body LIKE '%"op":"test"%' AND seq > ?"""
     size = journal.size
     with pytest.raises(Impossible, match="reserve"):
         write(MARK_BLOCK + 1)
-    assert journal.size == size
+    assert journal.one(query, size) == (0,)
     journal.verify_chain()
     journal.close()
 
@@ -238,14 +240,41 @@ def test_the_mark_moves_early_while_nobody_waits(tmp_path: Path) -> None:
     marks = OneMark()
     journal = opened(tmp_path, marks)
     add_receipts(journal, MARK_BLOCK - IDLE_MARGIN)
-    journal.idle()
+    journal.idle(True)
     assert marks.writes == 1
     add_receipts(journal, 1)
-    journal.idle()
-    journal.idle()
+    journal.idle(True)
+    journal.idle(True)
     assert marks.writes == 2
     add_receipts(journal, MARK_BLOCK - RESERVE_MARGIN)
     assert marks.writes == 2
+    journal.close()
+
+
+def test_between_requests_the_mark_moves_only_when_little_is_left(tmp_path: Path) -> None:
+    """And a unit that says how few receipts it appends may use the block to its end."""
+    marks = OneMark()
+    journal = opened(tmp_path, marks)
+    assert marks.mark is not None
+    block_end = marks.mark.reserved_to
+
+    def fill(left: int) -> None:
+        while journal.size < block_end - left:
+            with journal.unit(receipts=1):
+                journal.receipt({"op": "test"})
+            journal.idle(False)
+
+    fill(GAP_MARGIN)
+    assert marks.writes == 1
+    fill(GAP_MARGIN - 1)
+    assert marks.writes == 2
+    block_end = marks.mark.reserved_to
+    while marks.writes == 2:
+        with journal.unit(receipts=3):
+            for _ in range(3):
+                journal.receipt({"op": "test"})
+    assert block_end - 3 < journal.size - 3 <= block_end
+    journal.verify_chain()
     journal.close()
 
 
@@ -255,7 +284,7 @@ def test_what_was_reserved_holds_when_the_mark_cannot_be_renewed(tmp_path: Path)
     journal = opened(tmp_path, marks)
     add_receipts(journal, MARK_BLOCK - IDLE_MARGIN + 1)
     journal._connection.execute("PRAGMA query_only = ON")
-    journal.idle()
+    journal.idle(True)
     journal._connection.execute("PRAGMA query_only = OFF")
     assert marks.writes == 1
     add_receipts(journal, MARK_BLOCK)
