@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select
 
 from strongroom.auditlog import service as auditlog
+from strongroom.db import arrays
 from strongroom.db.actor import Actor
 from strongroom.db.database import UnitOfWork
 from strongroom.deposits.errors import RuleInvalid, RuleUnknown, ScheduleInvalid
@@ -75,8 +76,13 @@ def rules_of(uow: UnitOfWork) -> list[Rule]:
 
 def standing_rules(uow: UnitOfWork, organisations: Iterable[UUID]) -> list[Rule]:
     """The rules in force of the house and of these organisations."""
-    query = select(DepositRule).where(_binding(organisations), DepositRule.ended_at.is_(None))
-    return [_rule(row) for row in uow.session.scalars(query)]
+    found = uow.execute(
+        "SELECT organisation_id, id, kind, chain_id, asset, units, confirmations, level, set_at,"
+        " set_by, ended_at, ended_by FROM deposit_rule"
+        " WHERE organisation_id = ANY(%s::uuid[]) AND ended_at IS NULL",
+        (arrays.uuids({HOUSE, *organisations}),),
+    )
+    return [Rule(*(*row[:5], int(row[5]), *row[6:])) for row in found]
 
 
 def set_schedule(uow: UnitOfWork, chain_id: int, schedule: Schedule) -> Schedule:

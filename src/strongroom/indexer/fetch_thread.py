@@ -112,7 +112,9 @@ class Ahead:
 
     def take(self, first: int, tip: Tip, watched: Kinds) -> Span:
         """The next blocks from `first` on, matched with all that is watched now."""
-        if self._spans and next(iter(self._spans))[0] != first:
+        start, end = next(iter(self._spans), (first, first))
+        alone = len(self._spans) == 1 and start == end < tip.latest.height
+        if start != first or alone:  # what began alone is read with those that came meanwhile
             self.clear()
         self._fill(first, tip, watched)
         (_, reading) = self._spans.popitem(last=False)
@@ -125,6 +127,12 @@ class Ahead:
             self._spans.popitem(last=False)
             span = join(span, more)
         return span
+
+    def begin(self, height: int, watched: Kinds) -> None:
+        """Begin to read a new block at the head, if nothing before it is left to read."""
+        if not self._spans:
+            reading = self.reader.read(height, height, watched, final=False)
+            self._spans[height, height] = self._thread.start(reading)
 
     def _ready(self, span: Span) -> Span | None:
         """What follows final blocks, where it was read and matched alike: one unit takes both."""

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from strongroom.chain.errors import WrongChain
 from strongroom.chain.headers import Header
 from strongroom.db.database import Database
-from strongroom.indexer import repository
+from strongroom.indexer import memory, repository
 from strongroom.indexer.balances import BalanceReader
 from strongroom.indexer.booking import ACTOR, BlockBooks
 from strongroom.indexer.errors import (
@@ -162,6 +162,8 @@ class Follower:
             latest = self._thread.read(self._thread.fetcher.latest())
             if latest.hash == self._tip.latest.hash:
                 return self._tip
+            if latest.parent_hash == cursor.block_hash:  # read it while finality is asked for
+                self._ahead.begin(latest.height, self._watched)
         self._tip = self._thread.read(self._thread.fetcher.tip())
         return self._tip
 
@@ -273,6 +275,7 @@ class Follower:
     def _load_watched(self) -> None:
         with self._database.read(None, ACTOR) as uow:
             self._watched = wallets.watched_kinds(uow, self._chain_id)
+        memory.settle()
 
     def _load_pending(self) -> None:
         """Nothing is ever watched no more, so what is new is all that is missing."""

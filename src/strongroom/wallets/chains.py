@@ -38,7 +38,7 @@ def name_coin(uow: UnitOfWork, chain_id: int, native_asset: str) -> None:
 
 def native_asset(uow: UnitOfWork, chain_id: int) -> str:
     """The code of the chain's own coin."""
-    found = uow.session.scalars(
-        select(WatchedChain.native_asset).where(WatchedChain.chain_id == chain_id)
-    ).one_or_none()
-    return found or FIRST_COIN
+    found = uow.execute(
+        "SELECT native_asset FROM watched_chain WHERE chain_id = %s", (chain_id,)
+    ).fetchone()
+    return FIRST_COIN if found is None else str(found[0])

@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from strongroom.db import arrays
 from strongroom.db.database import UnitOfWork
 from strongroom.wallets.errors import AddressTaken, TokenTaken
-from strongroom.wallets.models import WalletAddress, WatchedAddress, WatchedToken
+from strongroom.wallets.models import WatchedAddress, WatchedToken
 from strongroom.wallets.rules import custody_code
 from strongroom.wallets.types import (
     AddressKind,
@@ -148,21 +149,15 @@ def watched_kinds(
 
 
 def watched_among(
-    uow: UnitOfWork, chain_id: int, addresses: Iterable[bytes]
+    uow: UnitOfWork, chain_id: int, addresses: Collection[bytes]
 ) -> dict[bytes, Watched]:
     """Those of these addresses that are watched."""
-    found = uow.session.execute(
-        select(
-            WatchedAddress.organisation_id,
-            WatchedAddress.address,
-            WatchedAddress.kind,
-            WatchedAddress.custody_code,
-        ).where(WatchedAddress.chain_id == chain_id, WatchedAddress.address.in_(sorted(addresses)))
+    found = uow.execute(
+        "SELECT organisation_id, address, kind, custody_code FROM watched_address"
+        " WHERE chain_id = %s AND address = ANY(%s::bytea[])",
+        (chain_id, arrays.octets(addresses)),
     )
-    return {
-        row.address: Watched(row.organisation_id, row.address, row.kind, row.custody_code)
-        for row in found
-    }
+    return {row[1]: Watched(*row) for row in found}
 
 
 def token_chains(uow: UnitOfWork) -> list[int]:
@@ -172,12 +167,12 @@ def token_chains(uow: UnitOfWork) -> list[int]:
 
 def tokens(uow: UnitOfWork, chain_id: int) -> list[TokenView]:
     """Every token that an organisation which this unit may see has allowed."""
-    found = uow.session.scalars(
-        select(WatchedToken)
-        .where(WatchedToken.chain_id == chain_id)
-        .order_by(WatchedToken.organisation_id, WatchedToken.asset)
+    found = uow.execute(
+        "SELECT organisation_id, chain_id, contract, asset FROM watched_token"
+        " WHERE chain_id = %s ORDER BY organisation_id, asset",
+        (chain_id,),
     )
-    return [TokenView(row.organisation_id, chain_id, row.contract, row.asset) for row in found]
+    return [TokenView(*row) for row in found]
 
 
 def complete(
@@ -245,13 +240,11 @@ def watched_count(uow: UnitOfWork, chain_id: int) -> int:
 
 def pending(uow: UnitOfWork, chain_id: int) -> set[bytes]:
     """Addresses that the indexer has not taken up yet."""
-    return set(
-        uow.session.scalars(
-            select(WatchedAddress.address).where(
-                WatchedAddress.chain_id == chain_id, WatchedAddress.active_height.is_(None)
-            )
-        )
+    found = uow.execute(
+        "SELECT address FROM watched_address WHERE chain_id = %s AND active_height IS NULL",
+        (chain_id,),
     )
+    return {row[0] for row in found}
 
 
 def activate(uow: UnitOfWork, chain_id: int, addresses: Iterable[bytes], height: int) -> None:
@@ -285,30 +278,16 @@ def begun(uow: UnitOfWork, chain_id: int, above: int, up_to: int, limit: int) ->
 
 def late_scans(uow: UnitOfWork, chain_id: int, limit: int) -> list[LateScan]:
     """Addresses whose earlier blocks still have to be read again, oldest registration first."""
-    first = func.greatest(
-        WatchedAddress.scan_from_height, func.coalesce(WatchedAddress.scanned_height + 1, 0)
+    found = uow.execute(
+        # The partial index's condition word for word: asked at each step, of a million rows.
+        "SELECT organisation_id, address, kind, custody_code,"
+        " greatest(scan_from_height, coalesce(scanned_height + 1, 0)), active_height"
+        " FROM watched_address WHERE chain_id = %s AND scan_from_height IS NOT NULL"
+        " AND (scanned_height IS NULL OR scanned_height < active_height)"
+        " AND scan_from_height <= active_height ORDER BY id LIMIT %s",
+        (chain_id, limit),
     )
-    found = uow.session.execute(
-        select(WatchedAddress, first.label("first"))
-        .where(
-            WatchedAddress.chain_id == chain_id,
-            # Word for word the partial index's condition: asked at each step, of a million rows.
-            WatchedAddress.scan_from_height.is_not(None),
-            WatchedAddress.scanned_height.is_(None)
-            | (WatchedAddress.scanned_height < WatchedAddress.active_height),
-            WatchedAddress.scan_from_height <= WatchedAddress.active_height,
-        )
-        .order_by(WatchedAddress.id)
-        .limit(limit)
-    )
-    return [
-        LateScan(
-            Watched(row.organisation_id, row.address, row.kind, row.custody_code),
-            first_height,
-            row.active_height,
-        )
-        for row, first_height in found
-    ]
+    return [LateScan(Watched(*row[:4]), row[4], row[5]) for row in found]
 
 
 def record_scan(uow: UnitOfWork, chain_id: int, address: bytes, height: int) -> None:
@@ -321,20 +300,14 @@ def record_scan(uow: UnitOfWork, chain_id: int, address: bytes, height: int) -> 
     )
 
 
-def attributions(uow: UnitOfWork, addresses: Iterable[bytes]) -> dict[bytes, Attribution]:
+def attributions(uow: UnitOfWork, addresses: Collection[bytes]) -> dict[bytes, Attribution]:
     """Whose money comes to each of these deposit addresses."""
-    found = uow.session.execute(
-        select(
-            WalletAddress.address,
-            WalletAddress.client_account,
-            WalletAddress.customer_reference,
-            WalletAddress.reuse,
-        ).where(WalletAddress.address.in_(sorted(addresses)))
+    found = uow.execute(
+        "SELECT address, client_account, customer_reference, reuse FROM wallet_address"
+        " WHERE address = ANY(%s::bytea[])",
+        (arrays.octets(addresses),),
     )
-    return {
-        row.address: Attribution(row.client_account, row.customer_reference, row.reuse)
-        for row in found
-    }
+    return {address: Attribution(*rest) for address, *rest in found}
 
 
 def record_delegations(uow: UnitOfWork, addresses: Collection[bytes]) -> None:

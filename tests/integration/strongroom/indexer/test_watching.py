@@ -3,7 +3,6 @@
 from typing import Any
 
 import psycopg
-from sqlalchemy import event
 
 from strongroom.db.actor import system
 from strongroom.wallets import service as wallets
@@ -26,16 +25,17 @@ def test_what_is_asked_at_each_step_is_found_by_its_index(stage: Stage):
         owner.execute("ANALYZE watched_address")
     asked: list[tuple[str, Any]] = []
     with stage.connect("strongroom_indexer", pool_size=1).read(None, system("test")) as uow:
+        execute = uow.execute
 
-        def listen(*arguments: Any) -> None:
-            asked.append((arguments[2], arguments[3]))
+        def listen(sql: str, given: Any = None) -> Any:
+            asked.append((sql, given))
+            return execute(sql, given)
 
-        event.listen(uow.session.connection(), "before_cursor_execute", listen)
+        uow.execute = listen  # type: ignore[assignment,method-assign]
         assert wallets.late_scans(uow, stage.chain.chain_id, limit=1) == []
         assert wallets.pending(uow, stage.chain.chain_id)
         plans = [
-            "\n".join(row[0] for row in uow.execute("EXPLAIN " + sql, given))
-            for sql, given in asked
+            "\n".join(row[0] for row in execute("EXPLAIN " + sql, given)) for sql, given in asked
         ]
     assert "watched_address_to_scan" in plans[0]
     assert "watched_address_pending" in plans[1]
