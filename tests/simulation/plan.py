@@ -143,12 +143,12 @@ def _reorg(draw: random.Random) -> dict[str, Any]:
 
 def _kill(draw: random.Random) -> dict[str, Any]:
     """`at_work`: as soon as it is seen to have something in its hands; else whatever it does."""
-    role = draw.choice(("indexer", "relay", "relay", "office", "office", "crew"))
+    role = draw.choice(("indexer", "relay", "relay", *["office"] * 3, "crew"))
     return {"role": role, "at_work": draw.random() < AT_WORK}
 
 
 def _crash(draw: random.Random) -> dict[str, Any]:
-    role = draw.choice(("indexer", "relay", "relay", "office"))
+    role = draw.choice(("indexer", "relay", "relay", "office", "office"))
     point = draw.choice(POINTS[role])
     return {"role": role, "at": f"{point}:{draw.choice(COMMITS if 'commit' in point else PASSES)}"}
 
@@ -199,7 +199,7 @@ STEP_KINDS: Final[dict[str, tuple[int, Callable[[random.Random], dict[str, Any]]
     "cancel": (5, _which),
     "mine": (20, _blocks),
     "reorg": (12, _reorg),
-    "kill": (8, _kill),
+    "kill": (9, _kill),
     "crash": (9, _crash),
     "signer": (2, _signer),
     "faults": (9, _faults),
