@@ -324,10 +324,9 @@ class RelayLoop:
     def _keep(self, uow: UnitOfWork, rows: Sequence[Row], *, tell: Sequence[Row] = ()) -> None:
         """Write what changed, then tell the rooms above of some of it."""
         repository.write(uow, [row for row in rows if row.changed])
-        for row in tell:
-            uow.request_id = row.claim.outgoing.request_id
-            for observer in self._observers:
-                observer.on_changed(uow, row.view())
+        views = [row.view() for row in tell]
+        for observer in self._observers if views else ():
+            observer.on_changed(uow, views)
 
 
 _ARRIVED: Final = (AlreadyKnown, NonceTooLow, Underpriced)

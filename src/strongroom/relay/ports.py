@@ -44,8 +44,10 @@ class SendingNode(Protocol):
 class OutgoingObserver(Protocol):
     """A room above whose rows follow an outgoing transaction."""
 
-    def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
-        """Called in the unit that made it `broadcast`, or `failed` because the signer refused."""
+    def on_changed(self, uow: UnitOfWork, outgoings: Sequence[OutgoingView]) -> None:
+        """Called in the unit that made these `broadcast`, or `failed` because the signer refused,
+        in the order of their ids. What is written of one is written in its request's name.
+        """
         ...
 
 

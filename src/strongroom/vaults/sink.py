@@ -25,8 +25,13 @@ EXECUTION_SUCCESS: Final = keccak256(b"ExecutionSuccess(bytes32,uint256)")
 class VaultObserver:
     """Told by the relay when a transaction goes out, or is refused by the signer."""
 
-    def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
+    def on_changed(self, uow: UnitOfWork, outgoings: Sequence[OutgoingView]) -> None:
         """`requested` becomes `creating`; a refusal makes it `failed`, or a step's nonce void."""
+        for outgoing in outgoings:
+            uow.request_id = outgoing.request_id
+            self._changed(uow, outgoing)
+
+    def _changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
         if outgoing.purpose == "vault_execution" and outgoing.state == "failed":
             _failed(uow, outgoing)
         if outgoing.purpose not in PURPOSES:

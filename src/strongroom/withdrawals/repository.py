@@ -1,10 +1,10 @@
 """Rows of withdrawals: locked, stepped on, counted. Nothing here decides."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import ARRAY, Uuid, any_, case, func, literal, select
 
 from strongroom.db import events
 from strongroom.db.database import UnitOfWork
@@ -152,6 +152,27 @@ def signed(uow: UnitOfWork, row: Withdrawal) -> list[WithdrawalSigned]:
             .order_by(WithdrawalSigned.attempt)
         )
     )
+
+
+def lock_paying(uow: UnitOfWork, outgoings: Collection[OutgoingView]) -> dict[UUID, Withdrawal]:
+    """The withdrawals that spending keys pay by these, by the outgoing's id; all locked at once, in
+    the order of their ids. They are in no batch: only a vault's are.
+    """
+    if not outgoings:
+        return {}
+    owners = sorted({one.organisation_id for one in outgoings})
+    ids = [one.id for one in outgoings]
+    rows = uow.session.scalars(
+        select(Withdrawal)
+        .where(
+            Withdrawal.organisation_id == any_(literal(owners, ARRAY(Uuid()))),
+            Withdrawal.outgoing_id == any_(literal(ids, ARRAY(Uuid()))),
+        )
+        .order_by(Withdrawal.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return {row.outgoing_id: row for row in rows if row.outgoing_id is not None}
 
 
 def lock_of_outgoing(uow: UnitOfWork, outgoing: OutgoingView) -> Withdrawal | None:

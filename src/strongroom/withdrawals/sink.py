@@ -29,8 +29,13 @@ VOID_ROUNDS_MAX: Final = 2
 class WithdrawalObserver:
     """Told by the relay when an execution goes out, or is refused by the signer."""
 
-    def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
+    def on_changed(self, uow: UnitOfWork, outgoings: Sequence[OutgoingView]) -> None:
         """`signed` becomes `broadcast`; a refusal means that the nonce must be voided."""
+        for outgoing in outgoings:
+            uow.request_id = outgoing.request_id
+            self._changed(uow, outgoing)
+
+    def _changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
         for row, kind in _of_outgoing(uow, outgoing):
             if outgoing.state == "broadcast" and kind == "payment" and row.state == "signed":
                 repository.step(uow, row, "broadcast", "Sent to the chain.")

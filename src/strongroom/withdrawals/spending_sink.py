@@ -21,11 +21,16 @@ PURPOSES = ("hot_payment", "cold_payment")
 class SpendingObserver:
     """Told by the relay when a spending key's transaction goes out, or is refused by the signer."""
 
-    def on_changed(self, uow: UnitOfWork, outgoing: OutgoingView) -> None:
+    def on_changed(self, uow: UnitOfWork, outgoings: Sequence[OutgoingView]) -> None:
         """Sent: `broadcast`. Refused before it had a nonce: the loop lets the money go."""
-        row = repository.lock_of_outgoing(uow, outgoing) if outgoing.purpose in PURPOSES else None
-        if row is None:
-            return
+        ours = [one for one in outgoings if one.purpose in PURPOSES]
+        rows = repository.lock_paying(uow, ours)
+        for outgoing in ours:
+            if outgoing.id in rows:
+                uow.request_id = outgoing.request_id
+                self._changed(uow, rows[outgoing.id], outgoing)
+
+    def _changed(self, uow: UnitOfWork, row: Withdrawal, outgoing: OutgoingView) -> None:
         if outgoing.state == "broadcast" and row.state in ("binding", "signed"):
             repository.step(uow, row, "broadcast", "Sent to the chain.")
         elif outgoing.state == "failed" and row.state in rules.BOUND:
@@ -88,12 +93,12 @@ def _ours(
     uow: UnitOfWork, block: BlockView, sent: Mapping[bytes, OutgoingView]
 ) -> Iterator[tuple[Withdrawal, OutgoingView, TransactionSeen]]:
     """The withdrawals, locked, whose transactions are in this block; `sent`: the relay's."""
-    for seen in block.transactions:
-        outgoing = sent.get(seen.hash)
-        if outgoing is not None and outgoing.purpose in PURPOSES:
-            row = repository.lock_of_outgoing(uow, outgoing)
-            if row is not None:
-                yield row, outgoing, seen
+    found = [(sent[seen.hash], seen) for seen in block.transactions if seen.hash in sent]
+    ours = [(outgoing, seen) for outgoing, seen in found if outgoing.purpose in PURPOSES]
+    rows = repository.lock_paying(uow, [outgoing for outgoing, _ in ours])
+    for outgoing, seen in ours:
+        if outgoing.id in rows:
+            yield rows[outgoing.id], outgoing, seen
 
 
 def _final(

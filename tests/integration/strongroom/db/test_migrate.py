@@ -8,7 +8,7 @@ from strongroom.cli import db as db_command
 from strongroom.cli import log as log_command
 from strongroom.db.migrate import OWNER, migrate, upgrade
 
-NEWEST = "0028"
+NEWEST = "0029"
 
 
 def test_migrating_again_changes_nothing_and_the_owner_needs_no_superuser(

@@ -191,6 +191,7 @@ def test_a_reference_stands_for_one_transaction(bench: Bench):
     [
         "UPDATE outgoing SET nonce = nonce + 1",
         "UPDATE outgoing SET payload = '{}'",
+        "UPDATE outgoing SET sender = decode(repeat('51', 20), 'hex')",
         "DELETE FROM outgoing",
         "UPDATE outgoing_attempt SET raw = '\\x00'",
         "UPDATE outgoing_attempt SET first_broadcast_at = now()",
@@ -205,6 +206,19 @@ def test_the_database_itself_refuses_to_rewrite_what_was_sent(bench: Bench, stat
         pytest.raises(psycopg.errors.RaiseException),
     ):
         connection.execute(statement.encode())
+
+
+def test_the_database_takes_only_an_object_as_a_payload(bench: Bench):
+    with (
+        psycopg.connect(bench.test_database.conninfo()) as connection,
+        pytest.raises(psycopg.errors.CheckViolation, match="its payload is an object"),
+    ):
+        connection.execute(
+            "INSERT INTO outgoing (organisation_id, id, chain_id, purpose, ref, payload, due_at,"
+            " request_id, created_at, updated_at) VALUES (%s, gen_random_uuid(), 1, 'sweep', %s,"
+            " '[]', now(), '', now(), now())",
+            (HOUSE, b"\x01" * 32),
+        )
 
 
 def test_a_transaction_under_the_base_fee_is_bumped_when_the_market_calms(bench: Bench):
