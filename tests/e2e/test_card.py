@@ -109,11 +109,11 @@ def _state_prices(stage: Stage) -> None:
                 withdrawals.take_rate(uow, said.document(), signature)
 
 
-def _card(page: Page, reference: str) -> Locator:
+def card_of(page: Page, reference: str) -> Locator:
     return page.get_by_role("article").filter(has_text=reference)
 
 
-def _picture(page: Page, name: str) -> None:
+def picture(page: Page, name: str) -> None:
     PICTURES.mkdir(exist_ok=True)
     for one in page.locator("details:not(.refusal) > summary").all():
         one.click()
@@ -127,19 +127,19 @@ def test_p5_the_card_says_what_the_bytes_do_and_whose_turn_it_is(
     view = stage.awaiting(f"invoice {size['width']}", amount="640.5")
     stage.simulation_loop.step()
     with people.page(browser, "bea", size, "/console/approvals") as page:
-        card = _card(page, view.reference)
+        card = card_of(page, view.reference)
         expect(card.get_by_role("heading")).to_contain_text("Pay 640.5 TUSD")
         expect(card.get_by_role("heading")).to_contain_text("about 640.50 USD")
         expect(card).to_contain_text("It is not your turn yet")
         expect(card.get_by_role("button", name="Sign with my wallet")).to_have_count(0)
-        _picture(page, f"card-not-yet-{size['width']}")
+        picture(page, f"card-not-yet-{size['width']}")
         expect(card).to_contain_text("\u2212640.5")
         expect(card).to_contain_text("0x" + (view.safe_tx_hash or b"").hex())
     for name in ("amir", "bea"):
         with people.page(browser, name, size, "/console/approvals") as page:
-            card = _card(page, view.reference)
+            card = card_of(page, view.reference)
             expect(card).to_contain_text("Supplier")
-            _picture(page, f"card-{name}-{size['width']}")
+            picture(page, f"card-{name}-{size['width']}")
             card.get_by_role("button", name="Sign with my wallet").click()
             expect(card.locator(".sign .answer")).to_contain_text("Signed.")
     stage.drive(until=lambda: stage.view(view.id).state == "finalized")
@@ -160,13 +160,13 @@ def test_a_look_alike_and_a_failing_payment_are_shown_in_red(
     stage.simulation_loop.step()
     stage.chain.rpc("anvil_setCode", stage.house.dollar, code)
     with people.page(browser, "amir", size, "/console/approvals") as page:
-        card = _card(page, view.reference)
+        card = card_of(page, view.reference)
         cautions = card.get_by_role("list", name="Look at this before you sign")
         for words in ("begins and ends like", "Nothing was paid to", "this payment would fail"):
             expect(cautions).to_contain_text(words)
         card.locator(".refusal summary").click()
         card.get_by_label("Why it must not be paid").fill("That is not our supplier")
-        _picture(page, f"card-look-alike-{size['width']}")
+        picture(page, f"card-look-alike-{size['width']}")
         card.get_by_role("button", name="Reject for good").click()
         expect(card.locator(".refuse .answer")).to_contain_text("ended for good")
     ended = stage.view(view.id)
@@ -188,11 +188,11 @@ def test_the_proposer_takes_it_back_and_void_signatures_are_struck_out(
     stage.update_policy(people=demoted, rules=[anybody])
     path = f"/console/withdrawals/{view.id}"
     with people.page(browser, "ines", size, path) as page:
-        card = _card(page, view.reference)
+        card = card_of(page, view.reference)
         expect(card.locator(".signer.void")).to_contain_text("approves for this wallet no more")
         card.locator(".refusal summary").click()
         card.get_by_label("Why you take it back").fill("Ordered twice")
-        _picture(page, f"card-void-{size['width']}")
+        picture(page, f"card-void-{size['width']}")
         card.get_by_role("button", name="Take it back").click()
         expect(card.locator(".refuse .answer")).to_contain_text("ended for good")
     assert stage.view(view.id).state == "cancelled"

@@ -11,8 +11,9 @@ from strongroom.policy import service as policy
 from strongroom.withdrawals import service as withdrawals
 from strongroom.withdrawals.seen import Seen
 from strongroom.withdrawals.types import SigningData, WithdrawalView
-from strongroom_protocol.addresses import checksum, parse_address
+from strongroom_protocol.addresses import ZERO, checksum, parse_address
 from strongroom_protocol.bundle import Bundle, Person
+from strongroom_protocol.decoded import Decoded
 from strongroom_protocol.encoding import to_hex
 
 QUIET: Final = frozenset({"simulation_missing"})
@@ -65,12 +66,14 @@ def _then(uow: UnitOfWork, viewer: Caller, view: WithdrawalView) -> tuple[Person
 
 def _bytes(seen: Seen | None, bundle: Bundle, view: WithdrawalView) -> dict[str, Any]:
     if seen is None:
-        return {"seen": None, "lines": [], "cautions": [], "digests": None, "changes": []}
+        nothing: dict[str, Any] = {"seen": None, "digests": None, "own_line": None}
+        return nothing | {"lines": [], "cautions": [], "changes": []}
     found = seen.decoded
     simulation = seen.simulation
     return {
         "seen": seen,
         "lines": [] if found is None else [pictures.shown_line(x, bundle) for x in found.lines],
+        "own_line": None if found is None or found.kind != "batch" else _own_line(found, view),
         "cautions": [
             {"text": one.text, "is_quiet": one.code in QUIET}
             for one in sorted(seen.cautions, key=lambda one: one.code in QUIET)
@@ -86,6 +89,17 @@ def _bytes(seen: Seen | None, bundle: Bundle, view: WithdrawalView) -> dict[str,
         if simulation is None
         else pictures.shown_changes(simulation, bundle, view.wallet),
     }
+
+
+def _own_line(found: Decoded, view: WithdrawalView) -> int | None:
+    """Which of a batch's payments is this withdrawal's; None: it is not there, and nobody signs."""
+    wanted = tuple(str(view.fields[name]).lower() for name in ("token", "to", "units"))
+    for place, line in enumerate(found.lines):
+        if line.recipient is not None:
+            has = (to_hex(line.token or ZERO), to_hex(line.recipient), str(line.units))
+            if has == wanted:
+                return place
+    return None
 
 
 def _stands_later(signing: SigningData | None, own: str | None) -> bool:
