@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
-
 from strongroom.chain.ports import BlockView, TransactionSeen
 from strongroom.db.database import UnitOfWork
 from strongroom.kit.ids import HOUSE
@@ -17,10 +15,9 @@ from strongroom.kit.log import logger
 from strongroom.kit.metrics import counter
 from strongroom.ledger import service as ledger
 from strongroom.ledger.types import AccountRef, ChainPoint, Leg, Posting
-from strongroom.relay import alerts, attempts, repository
+from strongroom.relay import alerts, mined, repository
 from strongroom.relay.foresight import difference
-from strongroom.relay.models import Outgoing, OutgoingAttempt
-from strongroom.relay.revert_loop import reverted
+from strongroom.relay.mined import Carried
 from strongroom.wallets.service import custody_code
 
 GAS_ACCOUNT: Final = "house:gas"
@@ -48,63 +45,42 @@ class RelaySink:
         money and sweeps sent by an organisation's keys cost itself theirs. What a payment by a
         spending key costs is its withdrawal's to book.
         """
-        rows = _rows_by_hash(uow, [seen.hash for block in blocks for seen in block.transactions])
-        for block in blocks:
-            for seen in block.transactions:
-                self._mined(uow, rows.get(seen.hash), seen, block)
-        uow.session.flush()
+        every = [(seen, block) for block in blocks for seen in block.transactions]
+        rows = mined.by_hash(uow, [seen.hash for seen, _ in every])
+        ours = [(rows[seen.hash], seen, block) for seen, block in every if seen.hash in rows]
+        mined.mark_mined(uow, ours)
+        for row, seen, block in ours:
+            _compare(uow, row, seen, block)
+        self._tell_of_foreign([seen for seen, _ in every if seen.hash not in rows])
         return [self._gas_of(uow, block, rows) for block in blocks]
 
     def on_finalized(
         self, uow: UnitOfWork, blocks: Sequence[BlockView]
     ) -> Sequence[Sequence[Posting]]:
         """Only now a transaction is over: its nonce is consumed for good."""
-        rows = _mined_in(uow, self._chain_id, blocks)
-        kinds = _kinds(uow, [row.mined_hash for row in rows if row.mined_hash is not None])
-        for row in rows:
-            done = "cancelled" if kinds[row.mined_hash] == "cancel" else "finalized"
-            row.state = done if row.succeeded else "failed"
-            if not row.succeeded:
-                row.last_error = reverted(row.revert_reason)
-            row.updated_at = uow.now
-        uow.session.flush()
+        mined.mark_over(uow, self._chain_id, blocks)
         return [[] for _ in blocks]
 
     def on_orphaned(self, uow: UnitOfWork, block: BlockView) -> Sequence[Posting]:
         """Re-open the rows: the same bytes go out again, and all behind them of the same keys. The
         gas was not spent after all.
         """
-        senders = set()
-        for row in _mined_in(uow, self._chain_id, [block]):
-            row.state, row.succeeded = "broadcast", None
-            row.mined_hash = row.mined_height = row.mined_block_hash = None
-            row.revert_reason = row.last_error = None
-            row.due_at = row.updated_at = uow.now
-            senders.add(row.sender or b"")
-        uow.session.flush()
+        senders = mined.reopen(uow, self._chain_id, block)
         repository.send_again(uow, self._chain_id, senders)
-        rows = _rows_by_hash(uow, [seen.hash for seen in block.transactions])
+        rows = mined.by_hash(uow, [seen.hash for seen in block.transactions])
         return self._gas_of(uow, block, rows, back=True)
 
-    def _mined(
-        self, uow: UnitOfWork, row: Outgoing | None, seen: TransactionSeen, block: BlockView
-    ) -> None:
-        if row is None:
+    def _tell_of_foreign(self, unknown: Sequence[TransactionSeen]) -> None:
+        for seen in unknown:
             if seen.sender == self._relay_address:
                 counter("strongroom_relay_foreign_total", "Relay key used by others.").inc()
                 log.error("relay.foreign_transaction", hash="0x" + seen.hash.hex())
-            return
-        row.state, row.succeeded = "mined", seen.status
-        row.mined_hash, row.mined_height = seen.hash, block.height
-        row.mined_block_hash, row.lease_until = block.hash, None
-        row.updated_at = uow.now
-        _compare(uow, row, seen, block)
 
     def _gas_of(
         self,
         uow: UnitOfWork,
         block: BlockView,
-        rows: Mapping[bytes, Outgoing],
+        rows: Mapping[bytes, Carried],
         *,
         back: bool = False,
     ) -> list[Posting]:
@@ -149,7 +125,7 @@ class RelaySink:
         )
 
 
-def _compare(uow: UnitOfWork, row: Outgoing, seen: TransactionSeen, block: BlockView) -> None:
+def _compare(uow: UnitOfWork, row: Carried, seen: TransactionSeen, block: BlockView) -> None:
     """Tell people where a block moved something else than was foretold. A cancel moves nothing."""
     if row.predicted is None or not seen.status or seen.recipient == seen.sender:
         return
@@ -161,54 +137,3 @@ def _compare(uow: UnitOfWork, row: Outgoing, seen: TransactionSeen, block: Block
 
 def _cost_wei(seen: TransactionSeen) -> int:
     return seen.gas_used * seen.effective_gas_price
-
-
-def _rows_by_hash(uow: UnitOfWork, hashes: Sequence[bytes]) -> dict[bytes, Outgoing]:
-    ours = attempts.among(uow, hashes)
-    if not ours:
-        return {}
-    found = uow.session.execute(
-        select(OutgoingAttempt.hash, Outgoing)
-        .join(
-            Outgoing,
-            (Outgoing.organisation_id == OutgoingAttempt.organisation_id)
-            & (Outgoing.id == OutgoingAttempt.outgoing_id),
-        )
-        .where(OutgoingAttempt.hash.in_(ours))
-        .order_by(Outgoing.id)
-        .with_for_update(of=Outgoing)
-    )
-    return {attempt_hash: row for attempt_hash, row in found if attempt_hash is not None}
-
-
-def _mined_in(uow: UnitOfWork, chain_id: int, blocks: Sequence[BlockView]) -> list[Outgoing]:
-    """What these blocks carry of ours, locked by id."""
-    found = uow.execute(
-        "SELECT 1 FROM outgoing WHERE chain_id = %s AND state = 'mined'"
-        " AND mined_height = ANY(%s) AND mined_block_hash = ANY(%s) LIMIT 1",
-        (chain_id, [block.height for block in blocks], [block.hash for block in blocks]),
-    ).fetchone()
-    if found is None:
-        return []
-    return list(
-        uow.session.scalars(
-            select(Outgoing)
-            .where(
-                Outgoing.chain_id == chain_id,
-                Outgoing.state == "mined",
-                Outgoing.mined_height.in_([block.height for block in blocks]),
-                Outgoing.mined_block_hash.in_([block.hash for block in blocks]),
-            )
-            .order_by(Outgoing.id)
-            .with_for_update()
-        )
-    )
-
-
-def _kinds(uow: UnitOfWork, hashes: Sequence[bytes]) -> dict[bytes | None, str]:
-    """What each of these attempts was: the transaction itself, or its cancel."""
-    if not hashes:
-        return {}
-    asked = select(OutgoingAttempt.hash, OutgoingAttempt.kind)
-    rows = uow.session.execute(asked.where(OutgoingAttempt.hash.in_(sorted(hashes))))
-    return {row.hash: row.kind for row in rows}
