@@ -276,6 +276,7 @@ class Stage:
         amount: str = "250",
         to: str | None = None,
         valid_for_seconds: int = 3_600,
+        memo: str = "",
         **more: Any,
     ) -> WithdrawalView:
         """Draft, sign, hand in."""
@@ -294,6 +295,7 @@ class Stage:
                 uow,
                 fields=prepared.fields,
                 initiator_signature=sign(by or self.cast.ines, prepared.typed_data),
+                memo=memo,
             )
 
     def awaiting(self, reference: str, **more: Any) -> WithdrawalView:

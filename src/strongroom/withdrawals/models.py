@@ -67,7 +67,7 @@ class Withdrawal(Base):
     batch: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """All of them in their order, as batches.describe has them."""
     memo: Mapped[str]
-    """The client's own words; they never leave the house."""
+    """The client's own words, told to the client alone."""
     fee_level: Mapped[str]
     """slow, normal or fast: the tip that it is sent with."""
     outgoing_id: Mapped[UUID | None]

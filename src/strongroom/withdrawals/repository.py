@@ -361,6 +361,8 @@ def _tell(uow: UnitOfWork, row: Withdrawal, from_state: str | None, number: int)
         "units": str(row.units),
         "to": checksum(row.destination),
         "wallet": checksum(row.wallet),
+        "memo": row.memo,
+        "batch": None if row.batch_id is None else str(row.batch_id),
     }
     undone = from_state == "mined" and row.state != "finalized"
     back = ("withdrawal.mined",) if undone else ()

@@ -120,7 +120,7 @@ def request(
     fee_level: FeeLevel = "normal",
 ) -> Withdrawal:
     """Take in a signed order: judge it, hold its money, have its destination screened. `memo`: the
-    client's own words, which never leave the house; `fee_level`: the tip that it is sent with.
+    client's own words, told to the client alone; `fee_level`: the tip that it is sent with.
 
     What the policy denies is kept as `rejected`, with the rule's sentence and no hold. Raises
     VaultMissing, IntentWrong, AssetUnknown, ValidityWrong, PolicyVersionStale, EpochStale,
@@ -170,7 +170,7 @@ def request(
     chain_id = active.bundle.chain_id
     coin = wallets.native_asset(uow, chain_id)
     holds = [] if denied else lifecycle.holds(row, chain_id, coin)
-    _check_funds(uow, row, holds, coin)
+    _check_funds(uow, row, holds, chain_id, coin)
     _begin(uow, row)
     if not denied:
         _set_out(uow, row)
@@ -283,13 +283,19 @@ def _check_unused(uow: UnitOfWork, digest: bytes, reference: str) -> None:
     )
 
 
-def _check_funds(uow: UnitOfWork, row: Withdrawal, holds: Sequence[Posting], coin: str) -> None:
-    """Say early and in words what ledger_post would refuse. Gas may come on top of the payment."""
+def _check_funds(
+    uow: UnitOfWork, row: Withdrawal, holds: Sequence[Posting], chain_id: int, coin: str
+) -> None:
+    """Say early and in words what ledger_post would refuse, and what the wallet has promised to
+    other orders. Gas may come on top of the payment.
+    """
     wanted: dict[tuple[str, str], int] = {}
     for leg in (leg for posting in holds for leg in posting.legs):
         for code in (leg.debit, leg.credit):
             wanted[code, leg.asset] = wanted.get((code, leg.asset), 0) + leg.units
     there = {(one.code, one.asset): max(one.available, 0) for one in _balances(uow)}
+    free = promised.free(uow, _own(uow), chain_id) if wanted else {}
+    there |= {(wallets.custody_code(chain_id, at), asset): n for (at, asset), n in free.items()}
     for (code, asset_code), units in wanted.items():
         asset = Asset(asset_code)
         needed, available = Amount(units, asset), Amount(there.get((code, asset_code), 0), asset)
@@ -308,8 +314,9 @@ def _check_funds(uow: UnitOfWork, row: Withdrawal, holds: Sequence[Posting], coi
             )
         raise errors.VaultShort(
             f"Of the account's money {available} lies free in the wallet that pays, less than "
-            f"{needed}{with_gas}. What is being swept into the vault will be there in a few "
-            "minutes; a spending key is filled by a payment to its address."
+            f"{needed}{with_gas}; what it has promised to other orders is not free. What is being "
+            "swept into the vault will be there in a few minutes; a spending key is filled by a "
+            "payment to its address."
         )
 
 

@@ -57,7 +57,8 @@ class DraftOut(Shown):
 
 class WithdrawalIn(Strict):
     """A withdrawal: the intent as drafted, and the initiator's EIP-712 signature over it. `memo`:
-    your own words, which never leave the house; `fee_level`: which of the usual tips is offered.
+    your own words, told in answers and events and never sent on; `fee_level`: which of the usual
+    tips is offered.
     """
 
     account: AccountName

@@ -77,6 +77,19 @@ def test_more_than_its_float_is_denied_and_more_than_it_holds_is_refused(keys: S
     assert (stage.held(), stage.held(ETH)) == (0, 0)
 
 
+def test_what_a_wallet_has_promised_to_one_order_is_not_there_for_the_next(keys: Spending):
+    """The account has more, elsewhere: it is the wallet that would have come short at its turn."""
+    stage, wish = keys.stage, {"from_wallet": keys.hot, "max_fee_wei": str(10**17)}
+    first = stage.order("promised 1", amount="900", **wish)
+    assert stage.available() > 2_000 * 10**6
+    with pytest.raises(VaultShort, match="what it has promised to other orders is not free"):
+        stage.order("promised 2", amount="900", **wish)
+    cancel(stage, first.id)
+    second = stage.order("promised 2", amount="900", **wish)
+    cancel(stage, second.id)
+    assert (stage.held(), stage.held(ETH)) == (0, 0)
+
+
 def test_a_signer_that_is_away_makes_it_wait(keys: Spending):
     stage, view = keys.stage, keys.order("hot-away", keys.hot, amount="1")
     nobody = SignerClient(stage.house.folder / "nobody.sock", timeout_seconds=1)
