@@ -116,7 +116,8 @@ def test_p10_a_part_that_falls_under_load_costs_nothing(
     stack: Stack, cast: Cast, part: str, blow: signal.Signals
 ) -> None:
     """Transfers, a payment in and a payment out are under way when it falls; each happens once.
-    What Valkey carries begins with the payment in: it falls when that is in a block.
+    What Valkey carries begins with the payment in: it falls when that is in a block. The node has
+    a pool to lose as soon as the payment out was sent to it.
     """
     run, before, paid = uuid.uuid4().hex[:8], _operations(cast), _paid(cast)
     address = cast.service("olivia").new_address(f"load {part} {run}")["address"]
@@ -129,6 +130,8 @@ def test_p10_a_part_that_falls_under_load_costs_nothing(
             cast.node.call("eth_sendRawTransaction", paid_in)
             if part == "valkey":
                 eventually(lambda: _seen(cast, address))
+            elif part == "anvil":
+                eventually(lambda: _state(cast, order["id"], "broadcast", "mined"))
             assert not any(one.done() for one in loaders)
             os.kill(stack.pid(part), blow)
             eventually(_is_ready(stack), 90)
