@@ -146,7 +146,8 @@ class RelayLoop:
     def _fees(self, claim: Claim, step: rules.NextStep, quote: FeeQuote) -> Fees | None:
         outgoing = claim.outgoing
         gas = rules.gas_limit(outgoing.purpose, step.kind, outgoing.payload, outgoing.gas)
-        cap = outgoing.cap.per_gas_wei(gas, self._pace.max_fee_per_gas_wei)
+        owners = rules.cap_once_sent(outgoing.purpose, outgoing.cap) if claim.raw else outgoing.cap
+        cap = owners.per_gas_wei(gas, self._pace.max_fee_per_gas_wei)
         tip = quote.tip_wei(outgoing.cap.level)
         market = (quote.max_fee_wei - quote.priority_fee_wei + tip, tip)
         if not claim.raw:

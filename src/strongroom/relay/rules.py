@@ -1,11 +1,11 @@
 """How much gas, what price, and what to do next with an outgoing transaction. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from strongroom.relay.types import Fees
+from strongroom.relay.types import FeeCap, Fees
 
 GAS: Final[Mapping[str, int]] = {
     # Measured: a sweep delegate 0.6M, a token payment 220k. Who makes a vault names its gas.
@@ -23,6 +23,8 @@ SWEEP_BASE_GAS: Final = 120_000
 SWEEP_ITEM_GAS: Final = 200_000
 SWEEP_DELEGATE_GAS: Final = 25_000
 CANCEL_GAS: Final = 21_000
+SCHEDULED: Final = frozenset({"sweep", "leaf_sweep"})
+"""What a schedule orders, under the highest price at which it is to begin."""
 
 # geth asks for 10 % on both fees of a replacement; an eighth leaves room for rounding.
 BUMP_NUMERATOR: Final = 9
@@ -75,6 +77,14 @@ def gas_limit(purpose: str, kind: str, payload: Mapping[str, Any], named: int | 
         return GAS[purpose]
     items, delegates = len(payload.get("items", ())), len(payload.get("delegate", ()))
     return SWEEP_BASE_GAS + items * SWEEP_ITEM_GAS + delegates * SWEEP_DELEGATE_GAS
+
+
+def cap_once_sent(purpose: str, cap: FeeCap) -> FeeCap:
+    """What binds a bump. The price that a schedule names chooses when a sweep begins; once it has a
+    nonce, everybody's transactions of that key wait behind it, and only the total binds it, the
+    relay's own cap, and the signer's by the organisation's policy.
+    """
+    return replace(cap, max_fee_per_gas_wei=None) if purpose in SCHEDULED else cap
 
 
 def bumped(price_wei: int) -> int:

@@ -21,7 +21,7 @@ from strongroom.kit.ids import HOUSE
 from strongroom.relay import service
 from strongroom.relay.loop import RelayLoop
 from strongroom.relay.rules import Pace
-from strongroom.relay.types import AttemptKind, Fees, OutgoingView, Purpose, SignedAttempt
+from strongroom.relay.types import AttemptKind, FeeCap, Fees, OutgoingView, Purpose, SignedAttempt
 from strongroom.signing.errors import SignerRefused, SignerUnavailable
 from strongroom_protocol.addresses import Address, address_of_public_key
 from strongroom_protocol.hashing import keccak256
@@ -155,7 +155,11 @@ class Bench:
         )
 
     def enqueue(
-        self, name: str, purpose: Purpose = "sweep", more: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        purpose: Purpose = "sweep",
+        more: Mapping[str, Any] | None = None,
+        cap: FeeCap = service.NO_CAP,
     ) -> UUID:
         payload = {"organisation": "0x" + "00" * 32, "items": [name], "delegate": []}
         payload |= more or {}
@@ -167,6 +171,7 @@ class Bench:
                 keccak256(name.encode()),
                 payload,
                 chain_id=self.chain.chain_id,
+                cap=cap,
             )
 
     def view(self, outgoing_id: UUID) -> OutgoingView:

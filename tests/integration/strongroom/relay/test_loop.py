@@ -10,6 +10,7 @@ from strongroom.kit.ids import HOUSE
 from strongroom.relay import service
 from strongroom.relay.errors import NotCancellable, RefTaken
 from strongroom.relay.loop import CALLERS
+from strongroom.relay.types import FeeCap
 from tests.integration.strongroom.relay.bench import Bench, ForgetfulNode
 
 
@@ -233,6 +234,35 @@ def test_a_transaction_under_the_base_fee_is_bumped_when_the_market_calms(bench:
     bench.chain.mine()
     assert [row[1] for row in bench.attempts()] == ["payload", "payload"]
     assert (bench.paid(), bench.view(one).nonce) == (1, 0)
+
+
+def test_a_schedules_price_cap_holds_up_nothing_else_of_its_key(bench: Bench):
+    """Above it a sweep takes no nonce; one that has a nonce already is bumped past it."""
+    waits = bench.enqueue("too dear to begin", cap=FeeCap(max_fee_per_gas_wei=1))
+    first = bench.enqueue("of the same key")
+    bench.run()
+    assert (bench.view(waits).nonce, bench.view(first).nonce) == (None, 0)
+    cap_wei = bench.node.fees().max_fee_wei
+    begun = bench.enqueue("sent under its cap", cap=FeeCap(max_fee_per_gas_wei=cap_wei))
+    bench.run()
+    spike(bench, 2 * cap_wei)
+    bench.chain.mine()
+    behind = bench.enqueue("behind it")
+    bench.later(61)
+    assert max(row[2] for row in bench.attempts()) > cap_wei
+    bench.chain.mine()
+    assert (bench.view(begun).nonce, bench.view(behind).nonce, bench.paid()) == (1, 2, 3)
+
+
+def test_a_payments_price_cap_binds_its_bumps_too(bench: Bench):
+    cap_wei = bench.node.fees().max_fee_wei
+    cap = FeeCap(max_fee_per_gas_wei=cap_wei)
+    bench.enqueue("of a vault", "vault_execution", cap=cap)
+    bench.run()
+    spike(bench, 2 * cap_wei)
+    bench.chain.mine()
+    bench.later(61)
+    assert [row[2] for row in bench.attempts()] == [cap_wei]
 
 
 def spike(bench: Bench, wei: int) -> None:
