@@ -11,7 +11,10 @@ Nearly all of what a block brings goes by its count of references."""
 
 
 def settle() -> None:
-    """Leave what this process holds now alone, and look at what comes in larger parts."""
+    """Leave what this process holds now alone, and look at what comes in larger parts. Called
+    again, it first looks at what was left alone before.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_MAX)
