@@ -20,6 +20,7 @@ from strongroom.bootstrap import indexer
 from strongroom.bootstrap.worker import Services
 from strongroom.config import Config
 from strongroom.db.outbox import Dispatcher, OutboxMessage
+from strongroom.deposits.foreseen import SweepCalls
 from strongroom.identity import service as identity
 from strongroom.kit.ids import HOUSE
 from strongroom.ledger import service as ledger
@@ -68,7 +69,7 @@ class Stage:
             chain_id=chain_id,
             observers=observers,
             pace=house.pace,
-            calls=(ExecutionCalls(),),
+            calls=(ExecutionCalls(), SweepCalls()),
         )
         self.permit_loop = PermitLoop(house.role("relay"), house.signer, house.chain.chain_id)
         self.spending_loop = SpendingLoop(house.role("relay"), house.signer, house.chain.chain_id)

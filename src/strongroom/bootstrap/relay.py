@@ -17,6 +17,7 @@ from strongroom.config import ChainConfig, Config
 from strongroom.db.database import Database
 from strongroom.db.leader import Leader
 from strongroom.db.outbox import Dispatcher
+from strongroom.deposits.foreseen import SweepCalls
 from strongroom.kit.clock import SystemClock
 from strongroom.kit.health import HealthServer
 from strongroom.kit.log import logger
@@ -159,7 +160,7 @@ def _chain_steps(
         node,
         chain_id=chain_id,
         observers=(VaultObserver(), WithdrawalObserver(), SpendingObserver()),
-        calls=(ExecutionCalls(),),
+        calls=(ExecutionCalls(), SweepCalls()),
         pace=Pace(private_seconds=chain.private_seconds),
         private=private,
     )

@@ -75,12 +75,21 @@ class Foreseer:
         seen = dict(zip(calls, told, strict=True))
         since = self._database.clock.now() - timedelta(seconds=self._pace.foresight_seconds)
         young = {one.outgoing.id for one in claims if one.attempts[0].planned_at > since}
-        held = {
-            one: f"{WOULD_REVERT} {what.reverts}."
-            for one, what in seen.items()
-            if what.reverts and one in young
-        }
+        fails = {one: foresight.fails(calls[one], what) for one, what in seen.items()}
+        held = {one: f"{WOULD_REVERT} {why}." for one, why in fails.items() if why and one in young}
+        self._tell(claims, {one: held[one] for one in held if calls[one].expected})
         return Ahead(held | self._held(claims, calls, seen), calls, seen)
+
+    def _tell(self, claims: Sequence[Claim], failing: Mapping[UUID, str]) -> None:
+        """Nobody waits for a sweep and sees that it does: people are told."""
+        if not failing:
+            return
+        with self._database.unit(None, self._actor) as uow:
+            for claim in claims:
+                one = claim.outgoing
+                if one.id in failing:
+                    kind, sentence = "sweep_would_fail", failing[one.id]
+                    alerts.tell(uow, one.organisation_id, kind, str(one.id), "", sentence)
 
     def _held(
         self,

@@ -6,7 +6,7 @@ The node's word delays and warns. It never clears a payment, and it stops none f
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -42,6 +42,10 @@ class SentCall:
     data: bytes
     payer: bytes
     payees: frozenset[bytes]
+    expected: frozenset[Moved] = frozenset()
+    """What it must move; a batch that swallows a failed item moves less."""
+    codes: Mapping[bytes, bytes] = field(default_factory=dict)
+    """The code that accounts will have, which delegate along with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,14 @@ def foresee(node: SimulatingNode, calls: Sequence[SentCall]) -> list[Foreseen]:
     except ChainError:
         return [Foreseen() for _ in calls]
     return [_read(answer) for answer in answers]
+
+
+def fails(call: SentCall, foreseen: Foreseen) -> str | None:
+    """Why it would do nothing, or less than it must; without a full stop."""
+    if foreseen.reverts is not None or foreseen.moved is None:
+        return foreseen.reverts
+    lacking = sorted(call.expected - set(foreseen.moved))
+    return _say("would not happen", Counter(lacking)).removesuffix(".") if lacking else None
 
 
 def others(call: SentCall, foreseen: Foreseen) -> list[bytes]:
@@ -146,8 +158,10 @@ def _question(call: SentCall) -> dict[str, Any]:
         "value": hex(call.value),
         "data": "0x" + call.data.hex(),
     }
+    codes = {"0x" + at.hex(): {"code": "0x" + code.hex()} for at, code in call.codes.items()}
+    state: dict[str, Any] = {"stateOverrides": codes} if codes else {}
     return {
-        "blockStateCalls": [{"calls": [asked]}],
+        "blockStateCalls": [{"calls": [asked], **state}],
         "traceTransfers": True,
         "validation": False,
     }

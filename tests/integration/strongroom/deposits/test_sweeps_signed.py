@@ -1,6 +1,7 @@
 """Sweeps with the signer's real keys: by the gas station, and by EIP-7702."""
 
 import json
+from typing import Any
 
 from strongroom.db.actor import system
 from strongroom.deposits import service as deposits
@@ -125,3 +126,36 @@ def test_an_address_that_never_sent_is_swept_by_its_authorisation(stage: Stage):
     assert_booked(stage, leaf, vault)
     (row,) = stage.house.query("SELECT gas, succeeded FROM outgoing WHERE purpose = 'sweep'")
     assert row == (180_000, True)
+
+
+def test_a_sweep_that_would_move_nothing_is_told_and_waits_before_it_is_signed(stage: Stage):
+    """P2: asked with the code that the address will have; nothing is lost by looking first."""
+    leaf, vault = give_out(stage, 2), stage.current_vault().address
+    place, code = "0x" + vault.hex(), "0x" + stage.house.node.code(vault).hex()
+    stage.chain.rpc("anvil_setCode", place, "0x5f5ffd")
+    try:
+        swept(stage, set_code=True)
+        for _ in range(3):
+            stage.relay_loop.step()
+        ((nonce, why),) = waiting(stage)
+    finally:
+        stage.chain.rpc("anvil_setCode", place, code)
+    assert nonce is None
+    assert f"from 0x{leaf.hex()} to {place}: it would not happen" in why
+    told = stage.house.query("SELECT payload->>'kind' FROM outbox WHERE topic = 'relay.alert'")
+    assert ("relay.sweep_would_fail",) in told
+    stage.house.clock.ahead_seconds = 20
+    stage.drive(until=lambda: swept(stage, set_code=True), seconds=150)
+    stage.house.clock.ahead_seconds = 0
+    assert_booked(stage, leaf, vault)
+    predicted = stage.house.query("SELECT predicted FROM outgoing WHERE purpose = 'sweep'")
+    assert predicted[-1][0], "what was foretold is kept, and the block compared with it"
+    assert ("relay.mined_differs",) not in stage.house.query(
+        "SELECT payload->>'kind' FROM outbox WHERE topic = 'relay.alert'"
+    )
+
+
+def waiting(stage: Stage) -> list[tuple[Any, ...]]:
+    return stage.house.query(
+        "SELECT nonce, last_error FROM outgoing WHERE purpose = 'sweep' AND state = 'queued'"
+    )
