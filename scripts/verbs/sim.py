@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.run import Outcome
 
 # A planted fault that is not found in so many seeds is not found.
-FAULT_SEEDS = 10
+FAULT_SEEDS = 20
 # From so many seeds on, a bar says how far it is.
 BAR_FROM = 50
 # A seed in the pipe from which the processes take theirs; all of them fit into its 64 KiB.
