@@ -1,6 +1,7 @@
 """A hot key pays by the online signer, at most its float, and its gas is its organisation's."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,8 @@ def test_more_than_its_float_is_denied_and_more_than_it_holds_is_refused(keys: S
 
 def test_what_a_wallet_has_promised_to_one_order_is_not_there_for_the_next(keys: Spending):
     """The account has more, elsewhere: it is the wallet that would have come short at its turn."""
-    stage, wish = keys.stage, {"from_wallet": keys.hot, "max_fee_wei": str(10**17)}
+    stage = keys.stage
+    wish: dict[str, Any] = {"from_wallet": keys.hot, "max_fee_wei": str(10**17)}
     first = stage.order("promised 1", amount="900", **wish)
     assert stage.available() > 2_000 * 10**6
     with pytest.raises(VaultShort, match="what it has promised to other orders is not free"):
