@@ -32,8 +32,8 @@ def served(desk: Desk, hush: threading.Event | None = None) -> list[bool]:
             hush.set()
 
     def talk(path: Path) -> None:
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
                 connection.settimeout(20)
                 connection.connect(str(path))
                 for _ in range(REQUESTS):
@@ -43,8 +43,8 @@ def served(desk: Desk, hush: threading.Event | None = None) -> list[bool]:
                     assert parse_body(body)["ok"]
                 if hush is not None:
                     assert hush.wait(20)
-        finally:
-            stop.set()
+            finally:
+                stop.set()  # before the signer is woken by the end of the connection
 
     with short_folder("sgq") as folder:
         path = Path(folder) / "s.sock"
