@@ -70,8 +70,11 @@ def supply(seeds: Iterable[int]) -> int:
 
 
 def taken(pipe: int) -> Iterator[int]:
-    """The seeds that nobody else has taken: so few bytes are read from a pipe all or not at all."""
-    while found := os.read(pipe, SEED_BYTES):
+    """The seeds that nobody else has taken, until whoever shares them out is gone. So few bytes are
+    read from a pipe all or not at all.
+    """
+    parent = os.getppid()
+    while os.getppid() == parent and (found := os.read(pipe, SEED_BYTES)):
         yield int.from_bytes(found, "big")
 
 
