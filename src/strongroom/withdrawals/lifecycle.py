@@ -97,11 +97,12 @@ def amount_of(row: Withdrawal) -> Amount:
 
 def end_unbound(uow: UnitOfWork, row: Withdrawal, to_state: str, reason: str) -> None:
     """End it while nothing of ours is signed: the Safe nonce goes back, the hold is released."""
-    had_slot = row.safe_nonce is not None
+    # A slot, or whoever waited for it in a batch.
+    frees = row.safe_nonce is not None or row.batch_id is not None
     row.safe_nonce = row.safe_tx_hash = row.due_at = row.lease_until = None
     batches.dissolve(uow, row, f"The payment {row.reference} left its batch; it goes on alone.")
     repository.step(uow, row, to_state, reason)
-    if had_slot:
+    if frees:
         call_next(uow, row)
     close_screening(uow, row)
     record(uow, row, released(uow, row))

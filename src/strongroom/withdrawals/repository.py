@@ -36,9 +36,16 @@ def lock(uow: UnitOfWork, organisation_id: UUID, withdrawal_id: UUID) -> Withdra
     """One withdrawal, locked and read anew; those of its batch with it, always in the same order.
     Raises WithdrawalUnknown.
     """
+    rows = _locked(uow, organisation_id, withdrawal_id)
+    if len(rows) == 1 and rows[0].batch_id is not None:
+        rows = _locked(uow, organisation_id, withdrawal_id)  # put together while this waited
+    return _there(next((row for row in rows if row.id == withdrawal_id), None))
+
+
+def _locked(uow: UnitOfWork, organisation_id: UUID, withdrawal_id: UUID) -> Sequence[Withdrawal]:
     ours = Withdrawal.organisation_id == organisation_id
     lead = select(Withdrawal.batch_id).where(ours, Withdrawal.id == withdrawal_id)
-    rows = uow.session.scalars(
+    return uow.session.scalars(
         select(Withdrawal)
         .where(
             ours,
@@ -48,7 +55,6 @@ def lock(uow: UnitOfWork, organisation_id: UUID, withdrawal_id: UUID) -> Withdra
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).all()
-    return _there(next((row for row in rows if row.id == withdrawal_id), None))
 
 
 def together(uow: UnitOfWork, row: Withdrawal) -> list[Withdrawal]:

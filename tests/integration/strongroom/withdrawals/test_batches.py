@@ -1,11 +1,13 @@
 """P1, P4: several payments in one Safe transaction: each approved by itself, all paid or none."""
 
+import threading
+import time
 from uuid import UUID
 
 import pytest
 
 from strongroom.kit.errors import StrongroomError
-from strongroom.withdrawals import batches
+from strongroom.withdrawals import batches, repository
 from strongroom.withdrawals import service as withdrawals
 from strongroom.withdrawals.types import WithdrawalView
 from tests.factories.house import ETH
@@ -46,6 +48,46 @@ def outgoing(stage: Stage, *ids: UUID) -> int:
     """How many transactions carry these payments."""
     rows = stage.house.query("SELECT withdrawal_id, outgoing_id FROM withdrawal_permit")
     return len({out for one, out in rows if one in ids})
+
+
+def test_who_waited_while_a_batch_was_formed_locks_all_of_it(stage: Stage):
+    """Else two verdicts at once would each see the other's payment as not screened yet."""
+    ids = [stage.order(f"formed {i}", amount=f"{i + 1}", valid_for_seconds=LONG).id for i in (0, 1)]
+    locked, looked = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        with stage.unit() as uow:
+            assert uow.organisation_id is not None
+            repository.lock(uow, uow.organisation_id, ids[1])
+            locked.set()
+            looked.wait(20)
+
+    waiting = threading.Thread(target=wait)
+    with stage.unit() as uow:
+        withdrawals.put_together(uow, ids)
+        waiting.start()
+        time.sleep(1)
+        assert not locked.is_set()
+    assert locked.wait(20)
+    free = f"SELECT id FROM withdrawal WHERE id = '{ids[0]}' FOR UPDATE SKIP LOCKED"
+    assert stage.house.query(free) == []
+    looked.set()
+    waiting.join(20)
+    for one in ids:
+        cancel(stage, one)
+
+
+def test_who_is_left_by_a_batch_that_was_never_complete_has_its_turn(stage: Stage):
+    holder = stage.order("left holder", amount="1", valid_for_seconds=LONG).id
+    stage.drive(until=lambda: stage.view(holder).state == "awaiting_approval")
+    left = stage.order("left", amount="2", valid_for_seconds=LONG).id
+    stage.drive(until=lambda: stage.view(left).state == "queued")
+    unscreened = stage.order("left unscreened", amount="3", valid_for_seconds=LONG).id
+    together(stage, [left, unscreened])
+    cancel(stage, holder)
+    cancel(stage, unscreened)
+    stage.drive(until=lambda: stage.view(left).state == "awaiting_approval")
+    cancel(stage, left)
 
 
 def test_payments_are_paid_by_one_transaction_and_booked_each_by_itself(stage: Stage):
